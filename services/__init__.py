@@ -1,0 +1,1 @@
+"""Kefu: customer service run by written rules. See docs/architecture.md."""
