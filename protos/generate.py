@@ -1,8 +1,8 @@
-"""Regenerate `protos/gen` from `protos/kefu`, or with `--check` say what differs from what is committed.
+"""Regenerate `protos/gen` from `protos/kefu`; with `--check`, say what differs from what is committed and fail.
 
-Everything needed comes from wheels in the lock: protoc from grpcio-tools, google/api and google/rpc from
-googleapis-common-protos, and `buf/validate/validate.proto` from the descriptor inside the protovalidate wheel (no
-wheel ships that file as text, so it is handed to protoc as a descriptor set).
+Everything needed comes from wheels in the lock: protoc from grpcio-tools, typed stubs from mypy-protobuf, google/api and
+google/rpc from googleapis-common-protos, and `buf/validate/validate.proto` from the descriptor inside the protovalidate
+wheel (no wheel ships that file as text, so protoc gets it as a descriptor set).
 """
 
 from __future__ import annotations
@@ -10,33 +10,30 @@ from __future__ import annotations
 import argparse
 import filecmp
 import importlib.resources
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+from grpc_tools import protoc as compiler
+from protovalidate._gen.buf.validate import validate_pb
+
 HERE = Path(__file__).resolve().parent
-GENERATED_PACKAGES = ("kefu", "buf")
-
-
-def protoc(arguments: list[str]) -> None:
-    """Run the pinned protoc; raises SystemExit with its exit code when it refuses the input."""
-    from grpc_tools import protoc as compiler
-
-    code = compiler.main(["protoc", *arguments])
-    if code != 0:
-        raise SystemExit(code)
+GENERATED = HERE / "gen"
+PACKAGES = ("kefu", "buf")
+VALIDATE = "buf/validate/validate.proto"
+IMAGE = "kefu/image.binpb"
 
 
 def sources() -> list[str]:
-    """Our .proto files, relative to `protos/`, in a stable order."""
+    """Our .proto files relative to `protos/`, in a stable order."""
     return sorted(str(path.relative_to(HERE)) for path in (HERE / "kefu").rglob("*.proto"))
 
 
 def validate_descriptors() -> bytes:
-    """A FileDescriptorSet with validate.proto and what it imports, taken from the protovalidate wheel."""
-    from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
-    from protovalidate._gen.buf.validate import validate_pb
-
+    """A FileDescriptorSet of validate.proto and its imports, from the protovalidate wheel."""
     files = descriptor_pb2.FileDescriptorSet()
     for module in (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2):
         module.DESCRIPTOR.CopyToProto(files.file.add())
@@ -44,59 +41,73 @@ def validate_descriptors() -> bytes:
     return files.SerializeToString()
 
 
-def descriptor_set(target: Path, scratch: Path) -> None:
-    """Write one self-contained image of our protos (buf lint, buf breaking and the gateway read it)."""
+def protoc(scratch: Path, *arguments: str) -> None:
+    """Run the pinned protoc on our sources; leaves the program with its exit code when it refuses them."""
     validate = scratch / "validate.binpb"
     validate.write_bytes(validate_descriptors())
     well_known = importlib.resources.files("grpc_tools") / "_proto"
-    from google.api import annotations_pb2
-
-    common = Path(annotations_pb2.__file__).parents[2]
-    plain = scratch / "google.binpb"
-    google = [
-        "google/api/annotations.proto",
-        "google/api/field_behavior.proto",
-        "google/api/resource.proto",
-        "google/rpc/status.proto",
-        "google/rpc/error_details.proto",
-        "google/protobuf/empty.proto",
-        "google/protobuf/struct.proto",
-        "google/type/date.proto",
-        "google/type/timeofday.proto",
-        "google/type/dayofweek.proto",
-    ]
-    protoc([f"-I{well_known}", f"-I{common}", "--include_imports", f"--descriptor_set_out={plain}", *google])
-    merged = scratch / "imports.binpb"
-    merged.write_bytes(_merge(plain.read_bytes(), validate.read_bytes()))
-    # Our files are compiled from text while their imports come from descriptors, which protoc cannot mix: so the
-    # imports are given back to it as text where text exists, and validate.proto as a descriptor of its own.
-    protoc(
-        [
-            f"-I{HERE}",
-            f"--descriptor_set_in={merged}",
-            "--include_imports",
-            "--include_source_info",
-            f"--descriptor_set_out={target}",
-            *sources(),
-        ]
-    )
+    common = Path(str(annotations_pb2.__file__)).parents[2]
+    include = [f"-I{HERE}", f"-I{well_known}", f"-I{common}", f"--descriptor_set_in={validate}"]
+    plugins = [f"--plugin={path}" for path in sorted(Path(sys.executable).parent.glob("protoc-gen-mypy*"))]
+    code = compiler.main(["protoc", *include, *plugins, *arguments])
+    if code != 0:
+        raise SystemExit(code)
 
 
-def _merge(*sets: bytes) -> bytes:
-    from google.protobuf import descriptor_pb2
+def generate(target: Path) -> None:
+    """Write Python modules, stubs and the descriptor image below `target`."""
+    with tempfile.TemporaryDirectory() as scratch_name:
+        scratch = Path(scratch_name)
+        protoc(scratch, f"--python_out={target}", f"--mypy_out=quiet:{target}", VALIDATE, *sources())
+        protoc(scratch, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *sources())
+        image = target / IMAGE
+        protoc(scratch, "--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *sources())
+    for package in PACKAGES:
+        for folder in {path.parent for path in (target / package).rglob("*.py")}:
+            while folder != target:
+                (folder / "__init__.py").touch()
+                folder = folder.parent
+        (target / package / "py.typed").touch()
+    for module in target.rglob("*_pb2_grpc.py"):
+        if "Servicer" not in module.read_text():  # protoc writes one for every file, also for those without a service
+            module.unlink()
+            module.with_suffix(".pyi").unlink(missing_ok=True)
 
-    merged = descriptor_pb2.FileDescriptorSet()
-    seen: set[str] = set()
-    for data in sets:
-        for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
-            if file.name not in seen:
-                seen.add(file.name)
-                merged.file.add().CopyFrom(file)
-    return merged.SerializeToString()
+
+def differences(fresh: Path) -> list[str]:
+    """Generated files that are missing, stale or left over in `protos/gen`, relative to it."""
+    found = []
+    for package in PACKAGES:
+        names = {p.relative_to(root) for root in (fresh, GENERATED) for p in (root / package).rglob("*") if p.is_file()}
+        names = {name for name in names if "__pycache__" not in name.parts}
+        for name in sorted(names):
+            old, new = GENERATED / name, fresh / name
+            if not (old.exists() and new.exists() and filecmp.cmp(old, new, shallow=False)):
+                found.append(str(name))
+    return found
+
+
+def main() -> int:
+    """Entry point; returns 1 when `--check` finds a difference."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 on any difference")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as fresh_name:
+        fresh = Path(fresh_name)
+        generate(fresh)
+        stale = differences(fresh)
+        if arguments.check:
+            for name in stale:
+                print(f"stale: protos/gen/{name}")
+            if stale:
+                print("Run `make protos` and commit the result.")
+            return 1 if stale else 0
+        for package in PACKAGES:
+            shutil.rmtree(GENERATED / package, ignore_errors=True)
+            shutil.copytree(fresh / package, GENERATED / package)
+    print(f"{len(stale)} files changed" if stale else "protos/gen is up to date")
+    return 0
 
 
 if __name__ == "__main__":
-    import shutil
-    s = Path(tempfile.mkdtemp())
-    descriptor_set(s / "image.binpb", s)
-    print((s / "image.binpb").stat().st_size)
+    sys.exit(main())
