@@ -1,0 +1,78 @@
+# Kefu. `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KEFU := $(BIN)/kefu
+STAMP := $(VENV)/.installed
+SOURCES := services tests protos/generate.py
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run
+
+.PHONY: up down status logs reset
+up: setup ## start everything on this machine and print where it is
+	@$(KEFU) up
+down: setup ## stop it; its state stays in .kefu/
+	@$(KEFU) down
+status: setup ## what runs, how it is, where it listens
+	@$(KEFU) status
+logs: setup ## follow the logs of every process
+	@$(KEFU) logs
+reset: setup ## stop it and forget its state
+	@$(KEFU) reset
+
+##@ Work on it
+
+.PHONY: setup
+setup: $(STAMP) ## make the virtual environment from the lock (done by the other targets)
+
+$(STAMP): requirements-bootstrap.lock requirements-dev.lock pyproject.toml protos/gen/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Kefu needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose one with PYTHON=…") if sys.version_info < (3, 11) else None'
+	@echo "Installing the locked packages into $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.lock requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e protos/gen -e .
+	@touch $@
+
+.PHONY: test
+test: setup ## every test (real PostgreSQL, NATS and browser), at most ten minutes on two cores
+	@$(BIN)/python -m pytest tests
+
+.PHONY: check
+check: setup lint types imports protos-check ## format, lint, types, import contracts, protos
+
+.PHONY: fmt lint types imports
+fmt: setup ## format
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix --quiet $(SOURCES)
+lint: setup
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+types: setup
+	@$(BIN)/mypy
+imports: setup
+	@$(BIN)/lint-imports
+
+.PHONY: protos protos-check
+protos: setup ## regenerate protos/gen
+	@$(BIN)/python protos/generate.py
+protos-check: setup ## protos/gen is current; buf lint and buf breaking
+	@$(BIN)/python protos/generate.py --check
+	@cd protos && ../$(BIN)/buf lint gen/kefu/image.binpb --config buf.yaml --path kefu
+	@cd protos && ../$(BIN)/buf breaking gen/kefu/image.binpb --against baseline.binpb --config buf.yaml --path kefu
+
+.PHONY: lock
+lock: setup ## write the lock files again from requirements*.in
+	@for name in requirements-bootstrap requirements requirements-dev; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$name.in -o $$name.lock; \
+	done
