@@ -1,0 +1,1 @@
+"""What every service of Kefu needs; knows no domain noun and imports no service."""

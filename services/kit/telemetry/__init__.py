@@ -1,0 +1,1 @@
+"""What runs can be seen by: JSON logs, metrics from the catalogue, traces."""
