@@ -1,0 +1,187 @@
+"""The service's database: pool, clock, hints and transactions in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from services.kit import audit, call, outbox
+from services.kit.clock import Clock, DatabaseClock, VirtualClock
+from services.kit.db.faults import translated
+from services.kit.db.hints import Hints
+from services.kit.db.pool import Connection, Pool
+from services.kit.db.transaction import Transaction
+from services.kit.ids import Ids, IdSource
+
+ANSWER_SECONDS = 10.0
+ROLLBACK_SECONDS = 2.0
+RESYNC_SECONDS = 30.0
+ALL_SITES = "*"
+
+
+class Database:
+    """One service's schema, on which statements take at most what the current call has left."""
+
+    def __init__(
+        self,
+        dsn: str,
+        service: str,
+        *,
+        size: int = 12,
+        new_id: IdSource | None = None,
+    ) -> None:
+        settings = {"search_path": service, "application_name": f"kefu-{service}", "timezone": "UTC"}
+        settings |= {"kefu.sites": ALL_SITES, "idle_in_transaction_session_timeout": "60s"}
+        self.service = service
+        self.pool = Pool(dsn, size=size, settings=settings)
+        self.hints = Hints(self.pool, service)
+        self.new_id = new_id or Ids()
+        self.clock: Clock = DatabaseClock()
+        self._resync: asyncio.Task[None] | None = None
+
+    @property
+    def virtual(self) -> VirtualClock | None:
+        """The clock of a stack in virtual time, None in any other stack."""
+        return self.clock if isinstance(self.clock, VirtualClock) else None
+
+    async def open(self, *, hints: bool = True) -> None:
+        """Connect, learn what time it is, and begin to exchange hints. Raises Unavailable when PostgreSQL is away."""
+        with translated():
+            connection = await self.pool.take(ANSWER_SECONDS)
+            try:
+                await self._learn_time(connection)
+            finally:
+                self.pool.release(connection)
+        self._resync = asyncio.create_task(self._keep_time())
+        if hints:
+            self.hints.start()
+
+    async def close(self) -> None:
+        """Stop background work and close all connections."""
+        if self._resync is not None:
+            self._resync.cancel()
+            await asyncio.gather(self._resync, return_exceptions=True)
+        await self.hints.stop()
+        await self.pool.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(
+        self, *, sites: Sequence[str] | None = None, read_only: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """Open a transaction; commit at the end of the block, roll back on any exception.
+
+        `sites` limits what row-level security shows to those sites; it travels with BEGIN and costs no round trip.
+        Raises Unavailable, Aborted, DeadlineExceeded or ResourceExhausted for the database's own failures.
+        """
+        async with self._connection() as connection:
+            await connection.execute(_begin(sites, read_only=read_only), timeout=_seconds())
+            try:
+                now = await self._begin_time(connection)
+                tx = Transaction(connection, now=now, service=self.service, seconds=_seconds)
+                yield tx
+                await self._flush(tx)
+                await connection.execute("COMMIT", timeout=_seconds())
+            except BaseException:
+                await _roll_back(connection)
+                raise
+        tx.committed()
+        if tx.events:
+            self.hints.give(outbox.CHANNEL)
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Run one statement in its own transaction and return its rows."""
+        async with self._connection() as connection:
+            return await connection.fetch(query, *arguments, timeout=_seconds())
+
+    async def fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
+        """Run one statement in its own transaction and return its first row, or None."""
+        async with self._connection() as connection:
+            return await connection.fetchrow(query, *arguments, timeout=_seconds())
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """Run one statement in its own transaction and return its first value, or None."""
+        async with self._connection() as connection:
+            return await connection.fetchval(query, *arguments, timeout=_seconds())
+
+    async def execute(self, query: str, *arguments: Any) -> str:
+        """Run one statement in its own transaction and return its command tag."""
+        async with self._connection() as connection:
+            return await connection.execute(query, *arguments, timeout=_seconds())
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        with translated():
+            connection = await self.pool.take(_seconds())
+            try:
+                yield connection
+            finally:
+                self.pool.release(connection)
+
+    async def _flush(self, tx: Transaction) -> None:
+        if tx.events:
+            await outbox.insert(tx, tx.events, new_id=self.new_id)
+        if tx.entries:
+            await audit.append(tx, tx.entries)
+
+    async def _begin_time(self, connection: Connection) -> datetime:
+        if isinstance(self.clock, VirtualClock):  # another process of the stack may have moved the row
+            self.clock.move(await connection.fetchval("SELECT kefu_now()", timeout=_seconds()))
+        return self.clock.now()
+
+    async def _learn_time(self, connection: Connection) -> None:
+        start = None
+        if await connection.fetchval("SELECT to_regclass('kefu_virtual_clock') IS NOT NULL"):
+            start = await connection.fetchval("SELECT at FROM kefu_virtual_clock")
+        if start is not None:
+            if not isinstance(self.clock, VirtualClock):
+                self.clock = VirtualClock(start)
+            self.clock.move(start)
+            return
+        if isinstance(self.clock, DatabaseClock):
+            readings = [await _read_clock(connection) for _ in range(3)]
+            reading, asked, answered = min(readings, key=lambda one: one[2] - one[1])
+            self.clock.observe(reading, asked=asked, answered=answered)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS)
+            with contextlib.suppress(Exception):  # the database is away: the clock runs on by itself
+                async with self._connection() as connection:
+                    await self._learn_time(connection)
+
+
+def _seconds() -> float:
+    """Return how long a statement may take: what the current call has left, at most `ANSWER_SECONDS`."""
+    current = call.maybe()
+    return ANSWER_SECONDS if current is None else current.deadline.within(ANSWER_SECONDS, 0.0)
+
+
+def _begin(sites: Sequence[str] | None, *, read_only: bool) -> str:
+    begin = "BEGIN READ ONLY" if read_only else "BEGIN"
+    if sites is None:
+        return begin
+    quoted = ",".join(sites).replace("'", "''")
+    return f"{begin}; SET LOCAL kefu.sites = '{quoted}'"
+
+
+async def _roll_back(connection: Connection) -> None:
+    if connection.is_closed():
+        return
+    try:
+        await connection.execute("ROLLBACK", timeout=ROLLBACK_SECONDS)
+    except BaseException as error:
+        connection.terminate()
+        if not isinstance(error, Exception):  # cancelled meanwhile; a mere failure must not hide the first one
+            raise
+
+
+async def _read_clock(connection: Connection) -> tuple[datetime, float, float]:
+    asked = time.monotonic()
+    reading = await connection.fetchval("SELECT clock_timestamp()")
+    return reading, asked, time.monotonic()

@@ -1,0 +1,69 @@
+"""One transaction: statements, the instant it began, and the events and audit rows that commit with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from services.kit.db.pool import Connection
+
+if TYPE_CHECKING:
+    from kefu.events.v1.event_pb2 import Event
+
+    from services.kit.audit import Entry
+
+
+class Transaction:
+    """An open transaction. Got from `Database.transaction()`; commits when that block ends without an exception.
+
+    `now` is the instant at which it began, by the database's clock. Statements end at the caller's deadline.
+    """
+
+    def __init__(self, connection: Connection, *, now: datetime, service: str, seconds: Callable[[], float]) -> None:
+        self.connection = connection
+        self.now = now
+        self.service = service
+        self.events: list[Event] = []
+        self.entries: list[Entry] = []
+        self._seconds = seconds
+        self._afterwards: list[Callable[[], None]] = []
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Run a statement and return its rows."""
+        return await self.connection.fetch(query, *arguments, timeout=self._seconds())
+
+    async def fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
+        """Run a statement and return its first row, or None."""
+        return await self.connection.fetchrow(query, *arguments, timeout=self._seconds())
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """Run a statement and return the first column of its first row, or None."""
+        return await self.connection.fetchval(query, *arguments, timeout=self._seconds())
+
+    async def execute(self, query: str, *arguments: Any) -> str:
+        """Run a statement and return its command tag, for example `UPDATE 1`."""
+        return await self.connection.execute(query, *arguments, timeout=self._seconds())
+
+    async def executemany(self, query: str, arguments: Iterable[Sequence[Any]]) -> None:
+        """Run a statement once per sequence of arguments, in one exchange."""
+        await self.connection.executemany(query, arguments, timeout=self._seconds())
+
+    def publish(self, *events: Event) -> None:
+        """Put events into the outbox with this transaction; a missing id, source and instant are filled in."""
+        self.events.extend(events)
+
+    def audit(self, *entries: Entry) -> None:
+        """Append to the hash-chained audit log with this transaction."""
+        self.entries.extend(entries)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call back once the transaction is committed; never when it is rolled back."""
+        self._afterwards.append(callback)
+
+    def committed(self) -> None:
+        """Run what waited for the commit; called by `Database`."""
+        for callback in self._afterwards:
+            callback()

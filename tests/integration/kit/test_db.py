@@ -1,0 +1,181 @@
+"""The database part of the kit against a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.kit.call import Call, bind
+from services.kit.db import Database
+from services.kit.deadline import Deadline
+from services.kit.embedded import EmbeddedPostgres
+from services.kit.errors import Aborted, DeadlineExceeded, KefuError, ResourceExhausted, Unavailable
+from services.kit.testing.postgres import Databases
+
+
+async def eventually(answer: Callable[[], object], seconds: float = 10.0) -> None:
+    """Poll until `answer()` is true."""
+    limit = time.monotonic() + seconds
+    while not answer():
+        assert time.monotonic() < limit, "did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+async def test_a_failed_block_leaves_nothing(database: Database) -> None:
+    await database.execute("CREATE TABLE IF NOT EXISTS thing (name text PRIMARY KEY)")
+
+    async def fails() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("INSERT INTO thing VALUES ('a')")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fails()
+    assert await database.fetchval("SELECT count(*) FROM thing") == 0
+
+
+async def test_a_cancelled_block_leaves_nothing_and_its_connection_is_usable(databases: Databases) -> None:
+    database = Database((await databases.clone("kit"))["kit"], "kit", size=1)
+    await database.open(hints=False)
+    await database.execute("CREATE TABLE thing (name text PRIMARY KEY)")
+
+    async def hangs() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("INSERT INTO thing VALUES ('a')")
+            await tx.execute("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(hangs())
+    watcher = Database((database.pool._dsn), "kit")
+    await watcher.open(hints=False)
+    while not await watcher.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"):
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await database.fetchval("SELECT count(*) FROM thing") == 0
+    await database.close()
+    await watcher.close()
+
+
+async def test_the_same_connection_is_used_again_with_its_statements(database: Database) -> None:
+    first = await database.fetchval("SELECT pg_backend_pid()")
+    assert {await database.fetchval("SELECT pg_backend_pid()") for _ in range(5)} == {first}
+    assert await database.fetchval("SELECT count(*) FROM pg_prepared_statements") >= 1
+
+
+async def test_a_statement_ends_at_the_deadline_of_the_call(database: Database) -> None:
+    began = time.monotonic()
+    with bind(Call("m", deadline=Deadline(0.2))), pytest.raises(DeadlineExceeded):
+        await database.fetch("SELECT pg_sleep(20)")
+    assert time.monotonic() - began < 2
+
+
+async def test_a_passed_deadline_starts_nothing(database: Database) -> None:
+    with bind(Call("m", deadline=Deadline(-1))), pytest.raises(DeadlineExceeded):
+        await database.fetch("SELECT 1")
+
+
+async def test_an_exhausted_pool_refuses_in_time(databases: Databases) -> None:
+    database = Database((await databases.clone("kit"))["kit"], "kit", size=1)
+    await database.open(hints=False)
+    async with database.transaction():
+        with bind(Call("m", deadline=Deadline(0.1))), pytest.raises(ResourceExhausted):
+            await database.fetch("SELECT 1")
+    await database.close()
+
+
+async def test_a_deadlock_is_aborted_for_one_of_the_two(database: Database) -> None:
+    await database.execute("CREATE TABLE IF NOT EXISTS pair AS SELECT 1 AS id UNION SELECT 2")
+    both_hold = asyncio.Barrier(2)
+
+    async def lock(first: int, second: int) -> None:
+        async with database.transaction() as tx:
+            await tx.execute("SELECT 1 FROM pair WHERE id = $1 FOR UPDATE", first)
+            await both_hold.wait()
+            await tx.execute("SELECT 1 FROM pair WHERE id = $1 FOR UPDATE", second)
+
+    outcomes = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
+    assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [Aborted]
+
+
+async def test_what_a_constraint_says_is_left_to_the_store(database: Database) -> None:
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await database.execute("INSERT INTO kefu_inbox VALUES ('c', 'e'), ('c', 'e')")
+
+
+async def test_row_level_security_is_a_second_wall(database: Database) -> None:
+    await database.execute("CREATE TABLE walled (site text NOT NULL); SELECT kefu_protect('walled')")
+    await database.execute("INSERT INTO walled VALUES ('desk'), ('mall')")
+    async with database.transaction(sites=["mall", "o'brien"]) as tx:
+        assert [row["site"] for row in await tx.fetch("SELECT site FROM walled")] == ["mall"]
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await tx.execute("INSERT INTO walled VALUES ('desk')")
+        await tx.execute("ROLLBACK; BEGIN")
+    assert await database.fetchval("SELECT count(*) FROM walled") == 2
+
+
+async def test_no_role_reads_another_service(databases: Databases) -> None:
+    urls = await databases.clone("intake", "staffing")
+    stranger = await asyncpg.connect(urls["staffing"])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await stranger.fetch("SELECT * FROM intake.kefu_outbox")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await stranger.execute("CREATE TABLE public.mine ()")
+    await stranger.close()
+
+
+async def test_hints_reach_this_process_and_the_others(databases: Databases) -> None:
+    url = (await databases.clone("kit"))["kit"]
+    here, there = Database(url, "kit"), Database(url, "kit")
+    await here.open()
+    await there.open()
+    near, far = here.hints.subscribe("work"), there.hints.subscribe("work")
+    here.hints.give("work")
+    assert near.is_set()
+    limit = time.monotonic() + 10
+    while not far.is_set() and time.monotonic() < limit:  # a hint given before the other listens is lost, by design
+        here.hints.give("work")
+        await asyncio.sleep(0.05)
+    assert far.is_set()
+    await here.close()
+    await there.close()
+
+
+async def test_calls_fail_in_time_while_postgresql_is_away_and_work_again_afterwards(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "postgres", durable=False)
+    server.start()
+    urls = await Databases(server).clone("kit")
+    database = Database(urls["kit"], "kit")
+    await database.open()
+    outcomes: list[str] = []
+    stop = asyncio.Event()
+
+    async def client() -> None:
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                with bind(Call("m", deadline=Deadline(1.0))):
+                    await database.fetchval("SELECT 1")
+                outcomes.append("OK")
+            except KefuError as error:
+                outcomes.append(error.code.name)
+                assert isinstance(error, Unavailable | DeadlineExceeded)
+            assert time.monotonic() - began < 1.5
+            await asyncio.sleep(0.005)
+
+    clients = [asyncio.create_task(client()) for _ in range(4)]
+    await eventually(lambda: outcomes.count("OK") > 20)
+    await asyncio.to_thread(server.stop, immediate=True)
+    await eventually(lambda: outcomes.count("UNAVAILABLE") > 20)
+    await asyncio.to_thread(EmbeddedPostgres(tmp_path / "postgres", port=server.port, durable=False).start)
+    before = len(outcomes)
+    await eventually(lambda: "OK" in outcomes[before:])
+    stop.set()
+    await asyncio.gather(*clients)
+    await database.close()
+    server.stop(immediate=True)
