@@ -1,0 +1,1 @@
+"""Values and rules of staffing: pure, no I/O."""
