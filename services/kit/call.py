@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
 
 from services.kit.access import ANONYMOUS, Kind, Principal
-from services.kit.deadline import Deadline
+from services.kit.deadline import NO_DEADLINE, Deadline
 from services.kit.errors.texts import DEFAULT_LOCALE
 from services.kit.telemetry.trace import Span, Trace
 
@@ -62,7 +61,6 @@ class Call:
         return f"Call({self.method}, site={self.site}, subject={self.principal.subject})"
 
 
-NO_DEADLINE: Final = Deadline(None)
 _current: ContextVar[Call | None] = ContextVar("kefu_call", default=None)
 
 

@@ -39,3 +39,6 @@ class Deadline:
         if left <= 0:
             raise DeadlineExceeded
         return min(seconds, left)
+
+
+NO_DEADLINE: Final = Deadline(None)

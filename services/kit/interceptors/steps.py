@@ -25,6 +25,7 @@ from services.kit.interceptors.method import AUTHENTICATED, PUBLIC, Method
 from services.kit.interceptors.sites import site_of
 from services.kit.telemetry.trace import Tracer
 
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
@@ -110,6 +111,8 @@ def _decode(_: Tools, method: Method) -> MessageStep:
     name = method.descriptor.full_name
 
     def decode(_: Call, data: bytes) -> Any:
+        if len(data) > MAX_MESSAGE_BYTES:
+            raise InvalidArgument(errors_pb2.ERROR_REASON_MESSAGE_TOO_LARGE, {"limit": str(MAX_MESSAGE_BYTES)})
         try:
             return parse(data)
         except DecodeError as error:

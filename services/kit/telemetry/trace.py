@@ -107,9 +107,8 @@ class Tracer:
             kind=SpanKind.SERVER if server else SpanKind.CLIENT,
             attributes=dict(attributes),
         )
-        if server:
-            context = span.get_span_context()
-            trace.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
+        context = span.get_span_context()
+        trace.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
         return span
 
     def close(self, timeout_seconds: float = 5.0) -> None:
