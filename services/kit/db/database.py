@@ -91,8 +91,8 @@ class Database:
                 await _roll_back(connection)
                 raise
         tx.committed()
-        if tx.events:
-            self.hints.give(outbox.CHANNEL)
+        for channel in tx.hints:
+            self.hints.give(channel)
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Run one statement in its own transaction and return its rows."""
@@ -126,6 +126,7 @@ class Database:
     async def _flush(self, tx: Transaction) -> None:
         if tx.events:
             await outbox.insert(tx, tx.events, new_id=self.new_id)
+            tx.hint(outbox.CHANNEL)
         if tx.entries:
             await audit.append(tx, tx.entries)
 

@@ -28,6 +28,7 @@ class Transaction:
         self.service = service
         self.events: list[Event] = []
         self.entries: list[Entry] = []
+        self.hints: set[str] = set()
         self._seconds = seconds
         self._afterwards: list[Callable[[], None]] = []
 
@@ -58,6 +59,10 @@ class Transaction:
     def audit(self, *entries: Entry) -> None:
         """Append to the hash-chained audit log with this transaction."""
         self.entries.extend(entries)
+
+    def hint(self, channel: str) -> None:
+        """Wake those who wait for work on the channel, once the transaction is committed."""
+        self.hints.add(channel)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call back once the transaction is committed; never when it is rolled back."""

@@ -14,7 +14,7 @@ from services.kit.call import Call, bind
 from services.kit.db import Database
 from services.kit.deadline import Deadline
 from services.kit.embedded import EmbeddedPostgres
-from services.kit.errors import Aborted, DeadlineExceeded, KefuError, ResourceExhausted, Unavailable
+from services.kit.errors import Aborted, DeadlineExceeded, KefuError, ResourceExhausted
 from services.kit.testing.postgres import Databases
 
 
@@ -52,7 +52,8 @@ async def test_a_cancelled_block_leaves_nothing_and_its_connection_is_usable(dat
     task = asyncio.create_task(hangs())
     watcher = Database((database.pool._dsn), "kit")
     await watcher.open(hints=False)
-    while not await watcher.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"):
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+    while not await watcher.fetchval(sleeping):  # noqa: ASYNC110 - the event is in the database
         await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -100,7 +101,7 @@ async def test_a_deadlock_is_aborted_for_one_of_the_two(database: Database) -> N
             await tx.execute("SELECT 1 FROM pair WHERE id = $1 FOR UPDATE", second)
 
     outcomes = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
-    assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [Aborted]
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Aborted]
 
 
 async def test_what_a_constraint_says_is_left_to_the_store(database: Database) -> None:
@@ -164,7 +165,6 @@ async def test_calls_fail_in_time_while_postgresql_is_away_and_work_again_afterw
                 outcomes.append("OK")
             except KefuError as error:
                 outcomes.append(error.code.name)
-                assert isinstance(error, Unavailable | DeadlineExceeded)
             assert time.monotonic() - began < 1.5
             await asyncio.sleep(0.005)
 
@@ -178,4 +178,5 @@ async def test_calls_fail_in_time_while_postgresql_is_away_and_work_again_afterw
     stop.set()
     await asyncio.gather(*clients)
     await database.close()
+    assert set(outcomes) <= {"OK", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
     server.stop(immediate=True)
