@@ -45,7 +45,8 @@ class Happening:
     number: int = 0
 
 
-# The clocks of a conversation in the order in which they were started.
+# The clocks of a conversation in the order in which they were started. Settled ones may be left out, except the latest
+# of each kind.
 Board = tuple[Clock, ...]
 
 _STARTS: dict[Fact, Kind] = {
@@ -104,7 +105,8 @@ def apply(board: Board, happening: Happening, rulebook: Rulebook) -> tuple[Board
     kind = _started(fact, board)
     if kind is None or kind not in rules.targets:
         return board, changes
-    number = sum(clock.kind is kind for clock in board) + 1
+    # the board may have lost settled clocks, but never the latest of a kind
+    number = max((clock.number for clock in board if clock.kind is kind), default=0) + 1
     clock, begun = clocks_of.start(kind, at, rules, number=number, queue=happening.queue)
     if kind is Kind.RINGS and happening.number > 1:  # the first ring that was reported is not the first that rang
         clock, missed = clocks_of.ring(clock, at, rules, number=happening.number)

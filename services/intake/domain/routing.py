@@ -17,6 +17,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from services.policy.profile import Profile
+
+# How long a customer may wait, seconds, before tiers stop counting at a site that promises no first response anywhere.
+PATIENCE_S = 300.0
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -62,7 +67,13 @@ class Rules:
 
     tier_weights: Mapping[str, float] = field(default_factory=dict)
     ceiling_fraction: float = 0.8
-    patience_s: float = 300.0
+    patience_s: float = PATIENCE_S
+
+    @classmethod
+    def of(cls, profile: Profile) -> Rules:
+        """Return a site's rules; its longest first-response promise stands in where a queue promises nothing."""
+        promised = [float(queue.first_response_s) for queue in profile.queues.values() if queue.first_response_s]
+        return cls(profile.routing.tier_weights, profile.routing.ceiling_fraction, max(promised, default=PATIENCE_S))
 
 
 class Turn(StrEnum):

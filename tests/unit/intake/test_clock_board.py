@@ -111,6 +111,15 @@ def test_who_was_never_answered_gets_a_new_first_response_on_coming_back() -> No
     assert states == {(Kind.FIRST_RESPONSE, 1): State.BREACHED, (Kind.FIRST_RESPONSE, 2): State.MET}
 
 
+def test_settled_clocks_may_be_forgotten_except_the_latest_of_a_kind() -> None:
+    facts = [happening(Fact.QUESTION, 0), happening(Fact.ANSWERED, 1)]
+    facts += [happening(fact, 10 * n + i) for n in (1, 2) for i, fact in enumerate((Fact.QUESTION, Fact.ANSWERED))]
+    board, _ = boards.replay(facts, BOOK)
+    kept = tuple(clock for clock in board if (clock.kind, clock.number) != (Kind.REPLY_GAP, 1))
+    after, _ = boards.apply(kept, happening(Fact.QUESTION, 50), BOOK)
+    assert (after[-1].kind, after[-1].number) == (Kind.REPLY_GAP, 3)
+
+
 def test_a_transfer_does_not_change_the_promise_that_was_made_in_another_queue() -> None:
     facts = [happening(Fact.QUESTION, 0), happening(Fact.TRANSFERRED, 5, "SALES")]
     board, _ = boards.replay(facts, BOOK, until=NOON + timedelta(seconds=31))
