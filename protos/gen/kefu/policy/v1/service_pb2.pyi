@@ -329,7 +329,9 @@ Global___ArchiveDeadline: _TypeAlias = ArchiveDeadline  # noqa: Y015
 
 @_typing.final
 class Sla(_message.Message):
-    """Promises to customers. Seconds of the queue's calendar. An unset promise has no clock."""
+    """Promises to customers, in seconds. A clock that may pause OUTSIDE_HOURS counts its queue's calendar, any other every
+    second. An unset promise has no clock.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

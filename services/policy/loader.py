@@ -1,0 +1,163 @@
+"""A profile file → a validated, immutable version, or every fault in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import protovalidate
+import yaml
+from kefu.policy.v1 import profile_pb2
+
+from services.policy import catalogue, checks, provenance, schema, source
+from services.policy.build import build
+from services.policy.decode import Decoded, decode
+from services.policy.faults import Fault, ProfileRefusedError
+from services.policy.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One validated version of a site's profile.
+
+    `body` is its canonical JSON, whose SHA-256 is `profile.version`; `values` the same as plain Python; `choices` the
+    site's own values, path → reason; `notes` what a reader should know although nothing is wrong.
+    """
+
+    profile: Profile
+    body: str
+    values: Mapping[str, Any]
+    choices: Mapping[str, str]
+    notes: tuple[str, ...]
+    file: str
+
+    def origin(self, path: str) -> str:
+        """ "site" for a value that the site chose, "regime" for a regime's figure, "" where no clause gives one."""
+        if provenance.chosen(path, self.choices) is not None:
+            return "site"
+        key = ".".join(path.split(".")[:2])
+        return "regime" if key in catalogue.bound_keys() else ""
+
+
+def load(path: Path) -> Version:
+    """Read one file. Raises ProfileRefusedError with every fault."""
+    return _finish(decode(source.read(path)), str(path))
+
+
+def load_bytes(data: bytes, name: str) -> Version:
+    """As `load`, from a file's content; `name` is for messages."""
+    return _finish(decode(source.parse(data, Path(name))), name)
+
+
+def from_body(body: str, name: str = "stored version") -> Version:
+    """A version from its canonical JSON, as stored with the decisions that it judged.
+
+    A stored version was valid when it was first used; it is not held against today's catalogue again.
+    """
+    values = json.loads(body)
+    choices = {choice["path"]: choice["reason"] for choice in values.pop("site_choices", ())}
+    out = decode(source.parse(yaml.safe_dump(values, allow_unicode=True).encode(), Path(name)))
+    if out.faults:
+        raise ProfileRefusedError([fault.at(name, 0) for fault in out.faults])
+    for path, reason in choices.items():
+        out.profile.site_choices.add(path=path, reason=reason)
+    return _version(out.profile, name)
+
+
+def _finish(out: Decoded, name: str) -> Version:
+    faults = list(out.faults)
+    faults += _apart(_rule_faults(out.profile), faults)
+    values = schema.plain(out.profile)
+    sound = not faults
+    if not any(fault.path.startswith("regimes") for fault in faults):
+        faults += _apart(provenance.check(values, _choices(out.profile)), faults)
+    if sound:  # rules between fields only make sense where each field is right
+        faults += _apart(checks.check(out.profile), faults)
+    if faults:
+        placed = [fault.at(name, _line(out.lines, fault.path)) for fault in faults]
+        raise ProfileRefusedError(sorted(placed, key=lambda fault: (fault.line, fault.path)))
+    return _version(out.profile, name)
+
+
+def _apart(found: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
+    """The faults that are not consequences of known ones: about another place than they."""
+    broken = {fault.path for fault in known}
+    return [fault for fault in found if not _covered(fault.path, broken)]
+
+
+def _version(message: profile_pb2.SiteProfile, name: str) -> Version:
+    body = canonical(message)
+    values = schema.plain(message)
+    values.pop("site_choices", None)
+    return Version(
+        profile=build(message, digest(body)),
+        body=body,
+        values=MappingProxyType(values),
+        choices=MappingProxyType(_choices(message)),
+        notes=tuple(checks.notes(message)),
+        file=name,
+    )
+
+
+def canonical(message: profile_pb2.SiteProfile) -> str:
+    """The one spelling of a profile that its hash is taken of: sorted JSON under the names that people write."""
+    values = schema.plain(message)
+    if "site_choices" in values:
+        values["site_choices"] = sorted(values["site_choices"], key=lambda choice: choice["path"])
+    return json.dumps(values, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def digest(body: str) -> str:
+    """Identity of a version: SHA-256 of its canonical body, hexadecimal."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _choices(message: profile_pb2.SiteProfile) -> dict[str, str]:
+    return {choice.path: choice.reason for choice in message.site_choices}
+
+
+def _rule_faults(message: profile_pb2.SiteProfile) -> list[Fault]:
+    """What breaks the rules written in the contract (protovalidate)."""
+    found = []
+    for violation in protovalidate.collect_violations(message):
+        path = _path(violation.proto.field.elements if violation.proto.field else ())
+        required = violation.proto.rule_id == "required"
+        reason = "is missing" if required else violation.proto.message
+        write = "Write it" if required else "Correct the value"
+        unit = schema.unit_of(path)
+        found.append(Fault(path, reason, f"{write}, unit {unit}" if unit else write))
+    return found
+
+
+def _path(elements: Any) -> str:
+    """A protovalidate field path as people write it: `queues[2].id`, `sla.first_response_s.kinds.PRESALES`."""
+    path = ""
+    for element in elements:
+        path += f".{element.field_name}" if path else element.field_name
+        kind = element.subscript
+        if kind is None:
+            continue
+        value = getattr(kind, "value", kind)
+        path += f"[{value}]" if getattr(kind, "field", "") == "index" else f".{value}"
+    return path
+
+
+def _covered(path: str, broken: set[str]) -> bool:
+    """Whether a path, or what it lies in or holds, was faulted while decoding."""
+    return any(
+        path == other or path.startswith((f"{other}.", f"{other}[")) or other.startswith(f"{path}.") for other in broken
+    )
+
+
+def _line(lines: Mapping[str, int], path: str) -> int:
+    """Line of a path or of the nearest section around it; 0 where the file has neither."""
+    while path:
+        if path in lines:
+            return lines[path]
+        path = path.rpartition(".")[0] if "." in path else ""
+    return 0
