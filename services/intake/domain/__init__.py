@@ -1,0 +1,1 @@
+"""Values and rules of intake: no gRPC, SQL, telemetry or clock."""

@@ -1,0 +1,85 @@
+"""What a decision leaves behind: numbered entries of the history, each with the fact that is published with it.
+
+They hold ids, times and states, never a person's words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from services.intake.domain.clock import Change
+from services.intake.domain.clock_board import Fact
+from services.intake.domain.values import AuthorKind, Cause, State
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A transition of the life cycle; `from_state` is empty for a new conversation."""
+
+    transition: str
+    from_state: str
+    to_state: State
+    queue: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message was added."""
+
+    message: str
+    author_kind: AuthorKind
+    internal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Offered to, taken by or taken back from a person."""
+
+    from_person: str
+    to_person: str
+    cause: Cause
+    accountable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clocked:
+    """Something happened to a promise, while `person` had the conversation."""
+
+    change: Change
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """The customer rated `person`."""
+
+    score: int
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something worth keeping that nobody else has to hear of, for example a ring."""
+
+
+Detail: TypeAlias = Moved | Said | Assigned | Clocked | Rated | Noted
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a conversation's history. `fact` (with its `number`) is what its promises are judged by in a replay."""
+
+    version: int
+    at: datetime
+    actor: str
+    what: str
+    state: State
+    assignee: str
+    queue: str
+    profile_version: str
+    detail: Detail
+    fact: Fact | None = None
+    number: int = 0

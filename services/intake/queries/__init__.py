@@ -1,0 +1,1 @@
+"""What can be asked of intake: conversations, search, wallboard, reports, and what happens now."""
