@@ -92,12 +92,12 @@ def _entries(out: Decoded, node: yaml.MappingNode, path: str) -> Iterator[tuple[
 def _nearest(key: str, descriptor: Descriptor) -> str:
     here = get_close_matches(key, [f.name for f in descriptor.fields], n=1, cutoff=0.6)
     if here:
-        return f"Did you mean `{here[0]}`"
+        return f"Did you mean `{here[0]}`?"
     elsewhere = {name.split(".")[1]: name for name in schema.settings()}
     if key in elsewhere:
-        return f"Did you mean `{elsewhere[key]}`"
+        return f"Did you mean `{elsewhere[key]}`?"
     far = get_close_matches(key, list(elsewhere), n=1, cutoff=0.75)
-    return f"Did you mean `{elsewhere[far[0]]}`" if far else f"Known here: {_names(descriptor)}"
+    return f"Did you mean `{elsewhere[far[0]]}`?" if far else f"Known here: {_names(descriptor)}"
 
 
 def _names(descriptor: Descriptor) -> str:
@@ -201,7 +201,7 @@ def _scalar(out: Decoded, node: yaml.Node, known: FieldDescriptor, path: str) ->
         number = names.get(text.replace("-", "_"))
         if number is None:
             near = get_close_matches(text.upper(), list(names), n=1, cutoff=0.6)
-            write = f"Did you mean `{near[0]}`" if near else f"Write one of {', '.join(names)}"
+            write = f"Did you mean `{near[0]}`?" if near else f"Write one of {', '.join(names)}"
             out.fault(path, f"has the unknown value {text!r}", write, node)
         return number
     if known.cpp_type == FieldDescriptor.CPPTYPE_STRING:

@@ -19,7 +19,8 @@ class Fault:
     def __str__(self) -> str:
         """One line for people: where, why, what to write."""
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.path or 'file'}: {self.reason}. {self.write}"
+        end = "" if self.write.endswith("?") else "."
+        return f"{where}: {self.path or 'file'}: {self.reason}. {self.write}{end}"
 
     def at(self, file: str, line: int) -> Fault:
         """The same fault with its place."""

@@ -23,13 +23,14 @@ from services.policy.profile import Profile
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One validated version of a site's profile.
+    """One validated version of a site's profile: as plain view and as message, which nobody may change.
 
     `body` is its canonical JSON, whose SHA-256 is `profile.version`; `values` the same as plain Python; `choices` the
     site's own values, path → reason; `notes` what a reader should know although nothing is wrong.
     """
 
     profile: Profile
+    message: profile_pb2.SiteProfile
     body: str
     values: Mapping[str, Any]
     choices: Mapping[str, str]
@@ -96,6 +97,7 @@ def _version(message: profile_pb2.SiteProfile, name: str) -> Version:
     values.pop("site_choices", None)
     return Version(
         profile=build(message, digest(body)),
+        message=message,
         body=body,
         values=MappingProxyType(values),
         choices=MappingProxyType(_choices(message)),

@@ -97,16 +97,6 @@ class Routing:
         """How many times a second of waiting counts for a customer of this tier."""
         return self.tier_weights.get(tier, 1.0)
 
-    def rank(self, tier: str, waited_s: float, first_response_s: int | None) -> tuple[bool, float]:
-        """Sort key of a waiting customer, the largest is served next.
-
-        Waiting is weighted by tier, so that everybody's rank grows; whoever has waited `ceiling_fraction` of the
-        first-response promise goes before every tier, longest wait first.
-        """
-        if first_response_s is not None and waited_s >= self.ceiling_fraction * first_response_s:
-            return True, waited_s
-        return False, waited_s * self.weight(tier)
-
 
 @dataclass(frozen=True, slots=True)
 class Reception:

@@ -90,11 +90,15 @@ def _contradicted(values: Mapping[str, Any], choices: Mapping[str, str], clauses
         if value is None or not broken or chosen(path, choices) is not None:
             continue
         said = "; ".join(f"{clause.id} gives {figure}" for clause, figure in claims)
-        if len(broken) < len(claims):
-            yield Fault(path, f"regimes disagree ({said})", f"Decide for the site: {_mark(path, value)}")
-        else:
-            write = f"Write {broken[0][1]}, or depart from it openly: {_mark(path, value)}"
+        common = [figure.example() for _, figure in claims if all(other.holds(figure.example()) for _, other in claims)]
+        if common:
+            name = path.rsplit(".", 1)[1]
+            write = f"Write `{name}: {_yaml(common[0])}`; to depart from it openly w{_mark(path, value)[1:]}"
             yield Fault(path, f"is {_yaml(value)}, but {said}", write)
+        else:
+            yield Fault(
+                path, f"regimes disagree ({said})", f"{_mark(path, value)} with the value that the site decides on"
+            )
 
 
 def _unfilled(values: Mapping[str, Any], choices: Mapping[str, str], clauses: list[Clause]) -> Iterator[Fault]:
