@@ -1,0 +1,1 @@
+"""Service accounts, client credentials, channel tokens, and CORS for other frontends."""

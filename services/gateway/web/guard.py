@@ -1,0 +1,147 @@
+"""Who calls: every request passes here before its view. Session or bearer token, CSRF, host, size, headers, language."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from kefu.common.v1 import errors_pb2
+
+from services.gateway.config import GatewayConfig
+from services.gateway.identity.secrets import equal, mac, new_secret
+from services.gateway.identity.sessions import Sessions
+from services.gateway.identity.tokens import Issuer
+from services.gateway.identity.user import User
+from services.gateway.web.cookies import Cookies
+from services.kit.call import Call
+from services.kit.deadline import Deadline
+from services.kit.errors import InvalidArgument, PermissionDenied, Unauthenticated, choose_locale
+from services.kit.telemetry.trace import Tracer
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+REQUEST_SECONDS: Final = 10.0
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# Called by programs that hold a secret of their own, or with nothing to gain for a foreign page.
+_NO_FORM: Final = re.compile(r"/oauth/.*|/chat/[^/]+/token")
+_BEARER: Final = "Bearer "
+_POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:;"
+    " connect-src {connect}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+class Guard:
+    """Installs itself on an app: `g.user`, `g.token`, `g.call`, `g.locale`, `g.nonce` are there for every view."""
+
+    def __init__(
+        self, config: GatewayConfig, cookies: Cookies, sessions: Sessions, issuer: Issuer, tracer: Tracer
+    ) -> None:
+        self._config = config
+        self._cookies = cookies
+        self._sessions = sessions
+        self._issuer = issuer
+        self._tracer = tracer
+        public = urlsplit(config.public_url)
+        self._hosts = {public.netloc, public.hostname or "", *config.hosts}
+        self._stream = config.stream_url.rstrip("/")
+        self._connect = " ".join(filter(None, ["'self'", self._stream]))
+
+    def install(self, app: Flask) -> None:
+        """Hook into the app."""
+        app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+        app.config["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
+        app.before_request(self._before)
+        app.after_request(self._after)
+
+    def _before(self) -> None:
+        g.locale = choose_locale(request.headers.get("Accept-Language", ""))
+        g.nonce = secrets.token_urlsafe(16)
+        g.user, g.session, g.token, g.new_visit = None, "", None, ""
+        self._check_host()
+        authorization = request.headers.get("Authorization", "")
+        if authorization.startswith(_BEARER):
+            g.token = authorization[len(_BEARER) :].strip()
+        else:
+            self._read_session()
+        trace = self._tracer.begin(request.headers.get("traceparent"))
+        g.call = Call(
+            request.endpoint or "", token=g.token, locale=g.locale, trace=trace, deadline=Deadline(REQUEST_SECONDS)
+        )
+        by_cookie = g.token is None or g.user is not None
+        if by_cookie and request.method not in _SAFE:
+            self._check_form()
+
+    def _check_host(self) -> None:
+        host = request.headers.get("Host", "")
+        if host not in self._hosts and host.rsplit(":", 1)[0] not in self._hosts:
+            raise InvalidArgument(
+                errors_pb2.ERROR_REASON_MALFORMED_REQUEST, {"detail": "the Host header names another site"}
+            )
+
+    def _read_session(self) -> None:
+        cookie = request.cookies.get(self._cookies.session, "")
+        if not cookie:
+            return
+        user = self._sessions.find(cookie)
+        if user is not None:
+            g.user, g.session = user, cookie
+            g.token = self._issuer.person(user)
+            if user.locale:
+                g.locale = choose_locale(user.locale)
+
+    def _check_form(self) -> None:
+        """A browser sends our cookies along with whatever page made it write: only our own pages know the token."""
+        if _NO_FORM.fullmatch(request.path):
+            return
+        if g.user is None and request.path.startswith("/v1/"):
+            raise Unauthenticated
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and origin != self._config.origin and not self._same_host(origin)
+        given = request.headers.get("X-CSRF-Token", "") or request.form.get("csrf_token", "")
+        if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site" or not equal(given, self.csrf_token()):
+            raise PermissionDenied(metadata={"permission": "csrf_token"})
+
+    def _same_host(self, origin: str) -> bool:
+        return urlsplit(origin).netloc == request.headers.get("Host")
+
+    def csrf_token(self) -> str:
+        """The token that every writing form of this visit carries."""
+        binding = g.session or request.cookies.get(self._cookies.visit, "") or g.new_visit
+        if not binding:
+            binding = g.new_visit = new_secret()
+        return mac(self._config.secret, "csrf", binding)
+
+    def signed_in(self, session: str, user: User) -> None:
+        """Make a new session the current one; its cookie goes out with the response."""
+        g.user, g.session, g.new_session = user, session, session
+
+    def signed_out(self) -> None:
+        """Forget the session; its cookie is removed with the response."""
+        g.user, g.session, g.new_session = None, "", ""
+
+    def _after(self, response: Response) -> Response:
+        session = g.get("new_session")
+        if session:
+            self._cookies.set(response, self._cookies.session, session, seconds=int(self._config.session_seconds))
+        elif session == "":
+            self._cookies.clear(response, self._cookies.session)
+        if g.get("new_visit"):
+            self._cookies.set(response, self._cookies.visit, g.new_visit)
+        for site, value in g.get("new_visitors", {}).items():
+            self._cookies.set_visitor(response, site, value)
+        headers = response.headers
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("X-Frame-Options", "DENY")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        policy = _POLICY.format(nonce=g.get("nonce", ""), connect=self._connect)
+        headers.setdefault("Content-Security-Policy", policy)
+        if request.endpoint != "static" and request.method == "GET":
+            headers.setdefault("Cache-Control", "no-store")
+        if self._config.secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+        return response
