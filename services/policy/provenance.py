@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.policy import catalogue
+from services.policy import catalogue, schema
 from services.policy.catalogue import Clause, Figure
 from services.policy.faults import Fault
 
@@ -50,7 +50,7 @@ def look_up(values: Mapping[str, Any], path: str) -> Any:
 
 def chosen(path: str, choices: Mapping[str, str]) -> str | None:
     """The reason of the site's choice that covers a path; None where it is not the site's."""
-    parts = path.split(".")
+    parts = schema.BRACKETS.sub("", path).split(".")
     for length in range(len(parts), 0, -1):
         reason = choices.get(".".join(parts[:length]))
         if reason is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from kefu.policy.v1 import options_pb2, profile_pb2
+
+BRACKETS = re.compile(r"\[[^]]*]")
 
 LOADER_FIELDS = frozenset({"site_choices"})
 """Top-level fields that the loader fills and people never write."""
@@ -44,7 +47,8 @@ def _walk(message: Descriptor) -> Iterator[SettingInfo]:
 
 def setting_of(path: str) -> SettingInfo | None:
     """The setting to which a path such as "sla.first_response_s.kinds.PRESALES" belongs."""
-    return settings().get(".".join(path.split(".")[:2]))
+    group, _, rest = path.partition(".")
+    return settings().get(f"{group}.{BRACKETS.sub('', rest).partition('.')[0]}")
 
 
 def unit_of(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Judged versions kept beside the decisions: a service includes `migrations/0001_profile_versions.sql` in its own schema."""
+"""Judged versions kept beside the decisions: services take `migrations/0001_profile_versions.sql` into their schema."""
 
 from __future__ import annotations
 

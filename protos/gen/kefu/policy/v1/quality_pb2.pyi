@@ -813,12 +813,14 @@ class MetricsPolicy(_message.Message):
     def __init__(
         self,
         *,
-        allow_manual: _builtins.bool = ...,
+        allow_manual: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_allow_manual", b"_allow_manual", "allow_manual", b"allow_manual"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_manual", b"allow_manual"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allow_manual", b"_allow_manual", "allow_manual", b"allow_manual"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__allow_manual: _TypeAlias = _typing.Literal["allow_manual"]  # noqa: Y015
+    _WhichOneofArgType__allow_manual: _TypeAlias = _typing.Literal["_allow_manual", b"_allow_manual"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__allow_manual) -> _WhichOneofReturnType__allow_manual | None: ...
 
 Global___MetricsPolicy: _TypeAlias = MetricsPolicy  # noqa: Y015

@@ -295,16 +295,25 @@ class InductionPolicy(_message.Message):
         *,
         days: _builtins.int | None = ...,
         modules: _abc.Iterable[_builtins.str] | None = ...,
-        exam: _builtins.bool = ...,
-        practical: _builtins.bool = ...,
+        exam: _builtins.bool | None = ...,
+        practical: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "days", b"days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "_exam", b"_exam", "_practical", b"_practical", "days", b"days", "exam", b"exam", "practical", b"practical"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "days", b"days", "exam", b"exam", "modules", b"modules", "practical", b"practical"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "_exam", b"_exam", "_practical", b"_practical", "days", b"days", "exam", b"exam", "modules", b"modules", "practical", b"practical"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__days: _TypeAlias = _typing.Literal["days"]  # noqa: Y015
     _WhichOneofArgType__days: _TypeAlias = _typing.Literal["_days", b"_days"]  # noqa: Y015
+    _WhichOneofReturnType__exam: _TypeAlias = _typing.Literal["exam"]  # noqa: Y015
+    _WhichOneofArgType__exam: _TypeAlias = _typing.Literal["_exam", b"_exam"]  # noqa: Y015
+    _WhichOneofReturnType__practical: _TypeAlias = _typing.Literal["practical"]  # noqa: Y015
+    _WhichOneofArgType__practical: _TypeAlias = _typing.Literal["_practical", b"_practical"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__days) -> _WhichOneofReturnType__days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exam) -> _WhichOneofReturnType__exam | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__practical) -> _WhichOneofReturnType__practical | None: ...
 
 Global___InductionPolicy: _TypeAlias = InductionPolicy  # noqa: Y015
 
