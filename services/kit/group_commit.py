@@ -35,8 +35,8 @@ class GroupCommit(Generic[C, R]):
 
     `run` takes the commands of one group, does them in one transaction of its own and returns one result or exception
     for each, in order. When it raises, nothing of the group is stored, and each command is run once more by itself, so
-    that only the one at fault fails; while the database is away, all fail at once. `key` chooses the lane (the aggregate
-    or its site). Commands of equal `unique` (the request id) never share a group: the second one finds what the first
+    that only the one at fault fails; while the database is away, all fail. `key` chooses the lane (the aggregate or its
+    site). Commands of equal `unique` (the request id) never share a group: the second one finds what the first
     one stored.
     """
 

@@ -13,25 +13,30 @@ from typing import TYPE_CHECKING
 
 from kefu.events.v1.event_pb2 import Event
 
-from services.kit import call
 from services.kit.ids import IdSource
 
 if TYPE_CHECKING:
     from services.kit.db import Transaction
 
 CHANNEL = "outbox"
-STREAM = "KEFU"
-SUBJECTS = "kefu.>"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 INSERT = """
 INSERT INTO kefu_outbox (id, subject, aggregate, version, payload, traceparent)
-SELECT id, subject, aggregate, version, payload, $6
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[])
-    WITH ORDINALITY AS e (id, subject, aggregate, version, payload, nth)
+SELECT id, subject, aggregate, version, payload, traceparent
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])
+    WITH ORDINALITY AS e (id, subject, aggregate, version, payload, traceparent, nth)
 ORDER BY nth
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event on its way into the outbox, with the W3C trace context that caused it (empty for none)."""
+
+    event: Event
+    traceparent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def complete(event: Event, tx: Transaction, new_id: IdSource) -> None:
 
 
 def columns(rows: Sequence[Row]) -> tuple[list[str], list[str], list[str], list[int], list[bytes]]:
-    """Turn rows into the arrays that `INSERT` takes before the traceparent."""
+    """Turn rows into the arrays that `INSERT` takes before that of the traceparents."""
     return (
         [row.id for row in rows],
         [row.subject for row in rows],
@@ -80,13 +85,9 @@ def columns(rows: Sequence[Row]) -> tuple[list[str], list[str], list[str], list[
     )
 
 
-async def insert(tx: Transaction, events: Sequence[Event], *, new_id: IdSource) -> None:
+async def insert(tx: Transaction, outgoing: Sequence[Outgoing], *, new_id: IdSource) -> None:
     """Write events into the outbox in order; prefer `tx.publish(...)`, which does this before the commit."""
-    for event in events:
-        complete(event, tx, new_id)
-    await tx.execute(INSERT, *columns([to_row(event) for event in events]), _traceparent())
-
-
-def _traceparent() -> str:
-    current = call.maybe()
-    return "" if current is None else current.trace.traceparent
+    for one in outgoing:
+        complete(one.event, tx, new_id)
+    rows = columns([to_row(one.event) for one in outgoing])
+    await tx.execute(INSERT, *rows, [one.traceparent for one in outgoing])

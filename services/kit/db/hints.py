@@ -38,6 +38,10 @@ class Hints:
         self._waiting[channel].append(event)
         return event
 
+    def unsubscribe(self, channel: str, event: asyncio.Event) -> None:
+        """Forget a waiter."""
+        self._waiting[channel].remove(event)
+
     def give(self, channel: str) -> None:
         """Wake the waiters of this process now, and those of other processes soon."""
         self._wake(channel)

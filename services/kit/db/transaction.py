@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from services.kit import call
 from services.kit.db.pool import Connection
+from services.kit.outbox import Outgoing
 
 if TYPE_CHECKING:
     from kefu.events.v1.event_pb2 import Event
@@ -26,7 +28,7 @@ class Transaction:
         self.connection = connection
         self.now = now
         self.service = service
-        self.events: list[Event] = []
+        self.events: list[Outgoing] = []
         self.entries: list[Entry] = []
         self.hints: set[str] = set()
         self._seconds = seconds
@@ -53,8 +55,15 @@ class Transaction:
         await self.connection.executemany(query, arguments, timeout=self._seconds())
 
     def publish(self, *events: Event) -> None:
-        """Put events into the outbox with this transaction; a missing id, source and instant are filled in."""
-        self.events.extend(events)
+        """Put events into the outbox with this transaction.
+
+        A missing id, source, instant and actor are filled in; the trace is the present call's.
+        """
+        current = call.maybe()
+        for event in events:
+            if current is not None and not event.actor:
+                event.actor = current.principal.subject
+            self.events.append(Outgoing(event, "" if current is None else current.trace.traceparent))
 
     def audit(self, *entries: Entry) -> None:
         """Append to the hash-chained audit log with this transaction."""

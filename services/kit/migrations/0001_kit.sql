@@ -53,10 +53,19 @@ CREATE TABLE kefu_outbox (
     payload bytea NOT NULL,
     traceparent text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
-    published_seq bigint
+    published_seq bigint,
+    republished integer NOT NULL DEFAULT 0,
+    -- another id each time, because the stream remembers the ids of messages that it has lost
+    message_id text GENERATED ALWAYS AS (id || CASE WHEN republished > 0 THEN ':' || republished ELSE '' END) VIRTUAL
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX kefu_outbox_open ON kefu_outbox (position) WHERE published_seq IS NULL;
 CREATE INDEX kefu_outbox_published ON kefu_outbox (published_seq) WHERE published_seq IS NOT NULL;
+
+-- The stream that published_seq speaks of; another creation time means another stream, whose sequences begin anew.
+CREATE TABLE kefu_stream (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    created_at timestamptz NOT NULL
+);
 
 -- Inbox: what each consumer has had; one row in the transaction of its effect.
 CREATE TABLE kefu_inbox (
@@ -75,6 +84,7 @@ CREATE TABLE kefu_parked (
     payload bytea NOT NULL,
     traceparent text NOT NULL DEFAULT '',
     tries integer NOT NULL,
+    retries integer NOT NULL DEFAULT 0,
     error text NOT NULL,
     first_failed_at timestamptz NOT NULL DEFAULT now(),
     parked_at timestamptz,
@@ -135,6 +145,12 @@ CREATE TABLE kefu_job_runs (
     PRIMARY KEY (job, period)
 );
 
+-- For tables of history: BEFORE UPDATE OR DELETE … EXECUTE FUNCTION kefu_refuse().
+CREATE FUNCTION kefu_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
 -- Audit log: append only. The hash chain is put over the rows right afterwards (`audit.seal`), so that commands do not
 -- queue for its end; a sealed row can never change again.
 CREATE TABLE kefu_audit (
@@ -151,17 +167,14 @@ CREATE TABLE kefu_audit (
 CREATE INDEX kefu_audit_object ON kefu_audit (object, number);
 CREATE INDEX kefu_audit_open ON kefu_audit (number) WHERE link IS NULL;
 
-CREATE FUNCTION kefu_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION kefu_audit_sealing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        IF OLD.link IS NULL AND NEW.link IS NOT NULL AND (OLD.number, OLD.at, OLD.site, OLD.actor, OLD.action,
-            OLD.object, OLD.detail) = (NEW.number, NEW.at, NEW.site, NEW.actor, NEW.action, NEW.object, NEW.detail) THEN
-            RETURN NEW;
-        END IF;
+    IF OLD.link IS NULL AND NEW.link IS NOT NULL AND (OLD.number, OLD.at, OLD.site, OLD.actor, OLD.action,
+        OLD.object, OLD.detail) = (NEW.number, NEW.at, NEW.site, NEW.actor, NEW.action, NEW.object, NEW.detail) THEN
+        RETURN NEW;
     END IF;
     RAISE EXCEPTION '% is append only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$;
-CREATE TRIGGER kefu_audit_append_only BEFORE UPDATE OR DELETE ON kefu_audit
-    FOR EACH ROW EXECUTE FUNCTION kefu_append_only();
-CREATE TRIGGER kefu_audit_no_truncate BEFORE TRUNCATE ON kefu_audit
-    FOR EACH STATEMENT EXECUTE FUNCTION kefu_append_only();
+CREATE TRIGGER kefu_audit_sealing BEFORE UPDATE ON kefu_audit FOR EACH ROW EXECUTE FUNCTION kefu_audit_sealing();
+CREATE TRIGGER kefu_audit_append_only BEFORE DELETE OR TRUNCATE ON kefu_audit
+    FOR EACH STATEMENT EXECUTE FUNCTION kefu_refuse();

@@ -16,13 +16,13 @@ from typing import TypeAlias
 
 import asyncpg
 
+from services.kit import parked
 from services.kit.db import Database, Transaction
-from services.kit.errors import Aborted, DeadlineExceeded, KefuError, ResourceExhausted, Unavailable
+from services.kit.errors import Aborted, DeadlineExceeded, ResourceExhausted, Unavailable
 from services.kit.timers.table import CHANNEL, POLL_SECONDS, Timer
 
 Fire: TypeAlias = Callable[[list[Timer], Transaction], Awaitable[None]]
 
-TRIES = 5
 BATCH = 500
 SWEEP_SECONDS = 1.0
 # Below the last drained instant there are only dead index entries, apart from late commits; the sweep finds those.
@@ -52,7 +52,8 @@ WITH gone AS (
     RETURNING *)
 INSERT INTO kefu_parked (consumer, item_id, subject, payload, tries, error, parked_at)
 SELECT 'timers', owner_kind || '/' || owner_id || '/' || kind, site,
-       convert_to(json_build_object('generation', generation, 'due_at', due_at)::text, 'UTF8'), tries, $5, now()
+       convert_to(json_build_object('owner_kind', owner_kind, 'owner_id', owner_id, 'kind', kind, 'site', site,
+                                    'generation', generation, 'due_at', due_at)::text, 'UTF8'), tries, $5, now()
 FROM gone
 ON CONFLICT (consumer, item_id) DO UPDATE
 SET payload = excluded.payload, tries = excluded.tries, error = excluded.error, parked_at = excluded.parked_at
@@ -151,14 +152,9 @@ class Dispatcher:
             log.exception("timer %s failed", timer.kind)
             async with self._database.transaction() as tx:
                 tries = await tx.fetchval(_POSTPONE, *timer.key, timer.generation)
-                if tries is not None and tries >= TRIES:
-                    await tx.execute(_PARK, *timer.key, timer.generation, _words(error))
+                if tries is not None and tries >= parked.TRIES:
+                    await tx.execute(_PARK, *timer.key, timer.generation, parked.describe(error))
 
 
 def _timer(row: asyncpg.Record) -> Timer:
     return Timer(*row.values())
-
-
-def _words(error: Exception) -> str:
-    # the class and our own reason only: a message may carry personal data
-    return str(error) if isinstance(error, KefuError) else type(error).__name__

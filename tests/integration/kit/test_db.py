@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -15,15 +14,8 @@ from services.kit.db import Database
 from services.kit.deadline import Deadline
 from services.kit.embedded import EmbeddedPostgres
 from services.kit.errors import Aborted, DeadlineExceeded, KefuError, ResourceExhausted
+from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
-
-
-async def eventually(answer: Callable[[], object], seconds: float = 10.0) -> None:
-    """Poll until `answer()` is true."""
-    limit = time.monotonic() + seconds
-    while not answer():
-        assert time.monotonic() < limit, "did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 async def test_a_failed_block_leaves_nothing(database: Database) -> None:
@@ -53,8 +45,7 @@ async def test_a_cancelled_block_leaves_nothing_and_its_connection_is_usable(dat
     watcher = Database((database.pool._dsn), "kit")
     await watcher.open(hints=False)
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
-    while not await watcher.fetchval(sleeping):  # noqa: ASYNC110 - the event is in the database
-        await asyncio.sleep(0.01)
+    await eventually(lambda: watcher.fetchval(sleeping))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -121,10 +112,10 @@ async def test_row_level_security_is_a_second_wall(database: Database) -> None:
 
 
 async def test_no_role_reads_another_service(databases: Databases) -> None:
-    urls = await databases.clone("intake", "staffing")
-    stranger = await asyncpg.connect(urls["staffing"])
+    urls = await databases.clone("one", "other")
+    stranger = await asyncpg.connect(urls["other"])
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await stranger.fetch("SELECT * FROM intake.kefu_outbox")
+        await stranger.fetch("SELECT * FROM one.kefu_outbox")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await stranger.execute("CREATE TABLE public.mine ()")
     await stranger.close()

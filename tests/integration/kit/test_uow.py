@@ -12,6 +12,7 @@ from services.kit.audit import Entry
 from services.kit.call import Call
 from services.kit.db import Database, Transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument
+from services.kit.testing.polling import eventually
 from services.kit.uow import Reply, UnitOfWork, expire_replies, find_replies, store_replies
 
 
@@ -59,11 +60,9 @@ async def test_a_twin_at_the_same_time_waits_and_gets_the_first_ones_reply(datab
     unit, command = UnitOfWork(database), Counter()
     command.gate.clear()
     twins = [asyncio.create_task(unit.run(call("r3"), command, convert)) for _ in range(5)]
-    while not command.runs:
-        await asyncio.sleep(0.01)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    while await database.fetchval(waiting) < 4:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: command.runs)
+    waiting = "SELECT count(*) >= 4 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    await eventually(lambda: database.fetchval(waiting))
     command.gate.set()
     assert await asyncio.gather(*twins) == [b"1"] * 5
     assert command.runs == 1

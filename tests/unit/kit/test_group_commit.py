@@ -12,6 +12,7 @@ from services.kit.call import Call, bind, maybe
 from services.kit.deadline import Deadline
 from services.kit.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from services.kit.group_commit import GroupCommit
+from services.kit.testing.polling import eventually
 
 
 class Store:
@@ -119,8 +120,7 @@ async def test_the_same_key_never_runs_twice_at_once_and_lanes_run_beside_each_o
     )
     store.gate.clear()
     tasks = [asyncio.create_task(group.submit(number % 8)) for number in range(64)]
-    while len(store.groups) < 4:
-        await asyncio.sleep(0)
+    await eventually(lambda: len(store.groups) == 4)
     store.gate.set()
     assert sorted(await asyncio.gather(*tasks)) == sorted((number % 8) * 2 for number in range(64))
 
@@ -130,8 +130,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     group = group_commit(store, queue_size=3)
     store.gate.clear()
     first = asyncio.create_task(group.submit(0))
-    while not store.groups:
-        await asyncio.sleep(0)
+    await eventually(lambda: store.groups)
     waiting = [asyncio.create_task(group.submit(number)) for number in range(1, 4)]
     await asyncio.sleep(0)
     with pytest.raises(ResourceExhausted):

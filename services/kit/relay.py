@@ -1,0 +1,173 @@
+"""From the outbox into JetStream, in order, and out of the outbox once every declared consumer has passed.
+
+One relay of a schema publishes at a time (a lock that ends with its transaction), so that the order of an aggregate's
+events is the order of its commits; the others stand by and take over by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from nats.js import api
+
+from services.kit import bus
+from services.kit.bus import Link
+from services.kit.db import Database
+from services.kit.errors import Unavailable
+from services.kit.outbox import CHANNEL
+from services.kit.reconcile import reconcile
+
+BATCH = 500
+POLL_SECONDS = 0.25
+TRIM_SECONDS = 1.0
+TRIM_ROWS = 5_000
+RECONCILE_SECONDS = 60.0
+_ADVISORY = 0x72656C
+
+_CLAIM = """
+WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1, hashtext(current_schema())) AS mine)
+SELECT position, message_id, subject, payload, traceparent FROM kefu_outbox
+WHERE published_seq IS NULL AND (SELECT mine FROM turn)
+ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+_PUBLISHED = """
+UPDATE kefu_outbox o SET published_seq = p.seq FROM unnest($1::bigint[], $2::bigint[]) AS p (position, seq)
+WHERE o.position = p.position
+"""
+_TRIM = """
+DELETE FROM kefu_outbox WHERE position = ANY (ARRAY(
+    SELECT position FROM kefu_outbox WHERE published_seq <= $1 ORDER BY published_seq LIMIT $2))
+"""
+_OPEN = "SELECT EXISTS (SELECT FROM kefu_outbox WHERE published_seq IS NULL)"
+
+
+class Relay:
+    """Moves one service's outbox. `consumers` are the durable names that must have had an event before it goes."""
+
+    def __init__(self, database: Database, url: str, *, consumers: Sequence[str] = (), replicas: int = 1) -> None:
+        self._database = database
+        self._url = url
+        self._consumers = tuple(consumers)
+        self._replicas = replicas
+        self._name = f"{database.service}-relay"
+
+    async def run(self) -> None:
+        """Relay for ever; ends by cancellation. While NATS or PostgreSQL is away the rows wait."""
+        await bus.for_ever(self._url, self._name, self._work)
+
+    async def open(self) -> bool:
+        """Say whether rows wait to be published."""
+        return bool(await self._database.fetchval(_OPEN))
+
+    async def flush(self, link: Link) -> int:
+        """Publish all that waits, over a connection of the caller's; returns how many. Raises when the bus fails."""
+        total = 0
+        while moved := await self.publish_batch(link):
+            total += moved
+            if moved < BATCH:
+                break
+        return total
+
+    async def publish_batch(self, link: Link) -> int:
+        """Publish at most `BATCH` rows in order and note their places in the stream."""
+        failure: BaseException | None = None
+        async with self._database.transaction() as tx:
+            rows = await tx.fetch(_CLAIM, _ADVISORY, BATCH)
+            if not rows:
+                return 0
+            sequences, failure = await _publish(link, rows)
+            positions = [row["position"] for row in rows[: len(sequences)]]
+            if positions:
+                await tx.execute(_PUBLISHED, positions, sequences)
+        if failure is not None:
+            raise failure
+        return len(rows)
+
+    async def trim(self, link: Link) -> int:
+        """Delete the rows that all declared consumers have passed; returns how many."""
+        passed = await self._passed(link)
+        return int((await self._database.execute(_TRIM, passed, TRIM_ROWS)).split()[-1])
+
+    async def _work(self, link: Link) -> None:
+        await bus.ensure_stream(link.jetstream, replicas=self._replicas)
+        await reconcile(self._database, link)
+        hint = self._database.hints.subscribe(CHANNEL)
+        chores = asyncio.create_task(self._chores(link))
+        try:
+            while not link.broken.is_set():
+                hint.clear()
+                if await self.publish_batch(link) == BATCH:
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await hint.wait()
+        finally:
+            self._database.hints.unsubscribe(CHANNEL, hint)
+            chores.cancel()
+            await asyncio.gather(chores, return_exceptions=True)
+
+    async def _chores(self, link: Link) -> None:
+        """Trim every second, reconcile every minute."""
+        loop = asyncio.get_running_loop()
+        reconciled = loop.time()
+        while True:
+            await asyncio.sleep(TRIM_SECONDS)
+            with contextlib.suppress(*bus.PASSING):
+                while await self.trim(link) == TRIM_ROWS:
+                    pass
+                if loop.time() - reconciled >= RECONCILE_SECONDS:
+                    reconciled = loop.time()
+                    await reconcile(self._database, link)
+
+    async def _passed(self, link: Link) -> int:
+        """Return the stream sequence up to which every declared consumer is done; 0 while one of them is missing."""
+        last = (await link.jetstream.stream_info(bus.STREAM)).state.last_seq
+        infos = {info.name: info for info in await link.jetstream.consumers_info(bus.STREAM)}
+        if any(name not in infos for name in self._consumers):
+            return 0
+        return min((_floor(info, last) for info in infos.values() if info.config.durable_name), default=last)
+
+
+def _floor(info: api.ConsumerInfo, last: int) -> int:
+    if not info.num_pending and not info.num_ack_pending:  # nothing in the stream concerns it any more
+        return last
+    return info.ack_floor.stream_seq if info.ack_floor is not None else 0
+
+
+async def _publish(link: Link, rows: Sequence[asyncpg.Record]) -> tuple[list[int], BaseException | None]:
+    """Publish in order without waiting in between; returns the sequences before the first failure, and that failure."""
+    sent: list[asyncio.Future[api.PubAck]] = []
+    failure: BaseException | None = None
+    try:
+        async with asyncio.timeout(bus.ANSWER_SECONDS):
+            for row in rows:
+                headers: dict[str, str] = {api.Header.MSG_ID: row["message_id"]}
+                if row["traceparent"]:
+                    headers["traceparent"] = row["traceparent"]
+                sent.append(await link.jetstream.publish_async(row["subject"], row["payload"], headers=headers))
+    except bus.PASSING as error:
+        failure = error
+    await _answers(link, sent)
+    sequences: list[int] = []
+    for answer in sent:
+        if answer.cancelled() or answer.exception() is not None:
+            return sequences, failure or Unavailable(metadata={"part": "nats"})
+        sequences.append(answer.result().seq)
+    return sequences, failure
+
+
+async def _answers(link: Link, sent: Sequence[asyncio.Future[api.PubAck]]) -> None:
+    """Wait for all answers, until the connection breaks or it takes too long; what is not answered is cancelled."""
+    if not sent:
+        return
+    broken: asyncio.Future[Any] = asyncio.ensure_future(link.broken.wait())
+    everything: asyncio.Future[Any] = asyncio.gather(*sent, return_exceptions=True)
+    await asyncio.wait({broken, everything}, timeout=bus.ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    broken.cancel()
+    if not everything.done():
+        everything.cancel()
+        await asyncio.gather(everything, return_exceptions=True)

@@ -1,0 +1,68 @@
+"""When is everything consumed? For stacks in virtual time, where the clock waits for that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from services.kit import bus, call
+from services.kit.bus import Link
+from services.kit.errors import DeadlineExceeded
+from services.kit.relay import Relay
+
+PATIENCE_SECONDS = 60.0
+LOOK_SECONDS = 0.002
+
+
+class Settler:
+    """Publishes what waits and returns once no consumer of the stack has anything left to do.
+
+    `async with Settler(relay, url) as settler:`; pass `settler.relay` to the service's consumers as `afterwards` and
+    `settler.settle` to `VirtualTime`.
+    """
+
+    def __init__(self, relay: Relay, url: str) -> None:
+        self._relay = relay
+        self._url = url
+        self._stack = contextlib.AsyncExitStack()
+        self._link: Link | None = None
+
+    async def __aenter__(self) -> Settler:
+        """Connect."""
+        self._link = await self._stack.enter_async_context(bus.connected(self._url, "settler"))
+        await bus.ensure_stream(self._link.jetstream)
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        """Disconnect."""
+        await self._stack.aclose()
+
+    async def relay(self) -> None:
+        """Publish this service's waiting events now; a background relay may hold a batch for a moment."""
+        while await self._relay.flush(self._connected()) or await self._relay.open():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0)
+
+    async def settle(self) -> None:
+        """Wait until every event is published and consumed, and so are those that this caused.
+
+        Raises DeadlineExceeded at the caller's deadline (a minute without one): some consumer does not run.
+        """
+        current = call.maybe()
+        seconds = PATIENCE_SECONDS if current is None else current.deadline.within(PATIENCE_SECONDS)
+        try:
+            async with asyncio.timeout(seconds):
+                await self.relay()
+                while not (await self._quiet() and not await self._relay.open()):
+                    await asyncio.sleep(LOOK_SECONDS)
+                    await self.relay()
+        except TimeoutError as error:
+            raise DeadlineExceeded from error
+
+    async def _quiet(self) -> bool:
+        infos = await self._connected().jetstream.consumers_info(bus.STREAM)
+        return all(not info.num_pending and not info.num_ack_pending for info in infos if info.config.durable_name)
+
+    def _connected(self) -> Link:
+        if self._link is None:
+            raise RuntimeError("enter the settler first: async with settler")
+        return self._link
