@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kefu.common.v1 import errors_pb2
+from prometheus_client import Counter
 
 from services.gateway.config import GatewayConfig
 from services.gateway.identity import store
@@ -19,7 +20,8 @@ from services.gateway.limits import RateLimit
 from services.gateway.runtime import Runtime
 from services.kit.audit import Entry
 from services.kit.db import Database
-from services.kit.errors import Unauthenticated
+from services.kit.errors import ResourceExhausted, Unauthenticated
+from services.kit.telemetry.metrics import Family
 
 # How long another process may go on with a session that was ended here.
 TRUST_SECONDS: Final = 3.0
@@ -40,12 +42,14 @@ class Sessions:
         runtime: Runtime,
         config: GatewayConfig,
         passwords: Passwords,
+        outcomes: Family[Counter],
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._runtime = runtime
         self._config = config
         self._passwords = passwords
+        self._outcomes = outcomes
         self._monotonic = monotonic
         self._known: OrderedDict[bytes, tuple[float, User]] = OrderedDict()
         self._lock = threading.Lock()
@@ -59,17 +63,26 @@ class Sessions:
         cost each; ResourceExhausted after too many tries from one address or for one name.
         """
         name = user_name.strip().casefold()[:200]
-        self._by_address.take(address)
-        self._by_name.take(name)
+        self._limit(address, name)
         known = self._runtime.run(store.find_by_name, self._runtime.database, name)
         usable = known is not None and known.active and not known.locked
         fits = self._passwords.verify(known.password_hash if known is not None and usable else None, password)
         if known is None or not (fits and usable):
             self._runtime.run(_note_failure, self._runtime.database, name, known.user.subject if known else "")
+            self._outcomes["failed"].inc()
             raise sign_in_failed()
+        self._outcomes["ok"].inc()
         if known.password_hash is not None and self._passwords.outdated(known.password_hash):
             self._runtime.run(_rehash, self._runtime.database, known.user.subject, self._passwords.hash(password))
         return self.open(known.user, how="password", old_session=old_session), known.user
+
+    def _limit(self, address: str, name: str) -> None:
+        try:
+            self._by_address.take(address)
+            self._by_name.take(name)
+        except ResourceExhausted:
+            self._outcomes["limited"].inc()
+            raise
 
     def open(self, user: User, *, how: str, old_session: str = "") -> str:
         """Open a session for a user whose identity is proved; the new id, never one that was seen before."""

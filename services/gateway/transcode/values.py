@@ -131,8 +131,13 @@ def _field(message: Descriptor, name: str) -> FieldDescriptor | None:
     return message.fields_by_camelcase_name.get(name) or message.fields_by_name.get(name)
 
 
+def is_text(message: Descriptor) -> bool:
+    """Whether JSON writes a message as one string or number."""
+    return message.full_name in _WRITTEN_AS_TEXT
+
+
 def _value(field: FieldDescriptor, name: str, text: str) -> Any:
-    if field.message_type is not None and field.message_type.full_name not in _WRITTEN_AS_TEXT:
+    if field.message_type is not None and not is_text(field.message_type):
         raise InvalidArgument.field(name, "cannot be a query parameter; give its fields, dotted")
     if field.type == FieldDescriptor.TYPE_BOOL:
         if text not in _FLAGS:

@@ -17,11 +17,12 @@ from services.gateway.transcode.routes import Route, Routes
 from services.gateway.upstream import Upstream
 from services.gateway.web.problems import answer
 from services.kit import call as calls
-from services.kit.errors import Aborted, KefuError, NotFound
+from services.kit.errors import Aborted, KefuError, NotFound, Unauthenticated
 
 # Served in this process instead of by a service: full method path → what to call with the request.
 Handlers = Mapping[str, Callable[[Message], Message]]
 VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PUBLIC: Final = "public"
 _OURS: Final = frozenset({"alt", "as"})
 
 
@@ -40,6 +41,8 @@ def install_rest(app: Flask, routes: Routes, upstream: Upstream, handlers: Handl
         return _call(route, values)
 
     def _call(route: Route, values: tuple[str, ...]) -> Response:
+        if g.token is None and route.permission != PUBLIC:
+            raise Unauthenticated
         message = decode(route, _read_request(values))
         if not route.safe:
             _ensure_request_id(message)

@@ -1,0 +1,196 @@
+"""The only place of the gateway that constructs things: the Flask app, the SSE app, and how granian runs them."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.resources
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from flask import Blueprint, Flask, Response, jsonify
+from google.protobuf.message import Message
+
+from services.gateway.accounts import People
+from services.gateway.config import GatewayConfig
+from services.gateway.console.gate import Gate
+from services.gateway.gate import WebGate
+from services.gateway.identity.oidc import oidc_blueprint
+from services.gateway.identity.passwords import Passwords
+from services.gateway.identity.sessions import Sessions
+from services.gateway.identity.tokens import Issuer
+from services.gateway.metrics import GatewayMetrics, install_metrics
+from services.gateway.oauth.accounts import ServiceAccounts
+from services.gateway.oauth.cors import Origins, install_cors
+from services.gateway.oauth.routes import oauth_blueprint
+from services.gateway.openapi.routes import openapi_blueprint
+from services.gateway.profiles import ProfileBook
+from services.gateway.runtime import Runtime
+from services.gateway.switches import Switches
+from services.gateway.transcode.routes import Routes, read_routes
+from services.gateway.upstream import Upstream, targets
+from services.gateway.web.cookies import Cookies
+from services.gateway.web.guard import Guard
+from services.gateway.web.problems import ErrorPage, install_problems
+from services.gateway.web.rest import install_rest
+from services.gateway.web.visitors import Visitors
+from services.kit.access import Access
+from services.kit.auth import TokenVerifier
+from services.kit.config import load
+from services.kit.errors import KefuError
+from services.kit.keys import KeySet
+from services.kit.telemetry.http import MetricsPort
+from services.kit.telemetry.rpc import ClientMetrics
+from services.kit.telemetry.trace import Tracer
+
+SERVICE: Final = "gateway"
+Handler = Callable[[Message], Message]
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything that one web process is made of; tests and the local stack reach in here."""
+
+    config: GatewayConfig
+    runtime: Runtime
+    access: Access
+    metrics: GatewayMetrics
+    passwords: Passwords
+    sessions: Sessions
+    people: People
+    service_accounts: ServiceAccounts
+    switches: Switches
+    issuer: Issuer
+    verifier: TokenVerifier
+    routes: Routes
+    upstream: Upstream
+    handlers: dict[str, Handler] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.upstream.close()
+        self.runtime.close()
+
+
+def contract_image() -> bytes:
+    """The descriptors of every contract, with comments."""
+    return (importlib.resources.files("kefu") / "image.binpb").read_bytes()
+
+
+def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts:
+    """Construct the parts and connect. Raises Unavailable, KeySetError or AccessError when it cannot work."""
+    metrics = metrics or GatewayMetrics()
+    access = Access.read(config.access)
+    issuer = Issuer(config.signing_keys, kid=config.signing_kid)
+    verifier = TokenVerifier(KeySet(issuer.public_keys), access)
+    routes = read_routes(contract_image())
+    runtime = Runtime(config)
+    passwords = Passwords()
+    sessions = Sessions(runtime, config, passwords, metrics.sign_ins)
+    runtime.open()
+    return Parts(
+        config=config,
+        runtime=runtime,
+        access=access,
+        metrics=metrics,
+        passwords=passwords,
+        sessions=sessions,
+        people=People(runtime, access, passwords, sessions),
+        service_accounts=ServiceAccounts(runtime, access),
+        switches=Switches(runtime, config, access),
+        issuer=issuer,
+        verifier=verifier,
+        routes=routes,
+        upstream=Upstream(targets(config, routes), ClientMetrics(metrics.catalogue)),
+    )
+
+
+Pages = Callable[[Gate], Blueprint]
+
+
+def create_app(parts: Parts, *, pages: Pages | None = None, error_page: ErrorPage | None = None) -> Flask:
+    """The Flask app: REST, OpenAPI, OAuth, OIDC, health and, when given, the console's pages."""
+    config = parts.config
+    app = Flask("services.gateway")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    cookies = Cookies(config)
+    guard = Guard(config, cookies, parts.sessions, parts.issuer, Tracer.from_environment(os.environ, SERVICE))
+    visitors = Visitors(cookies, parts.issuer)
+    install_metrics(app, parts.metrics)
+    install_problems(app, error_page)
+    install_cors(app, Origins(parts.runtime), parts.verifier)
+    guard.install(app)
+    install_rest(app, parts.routes, parts.upstream, parts.handlers, stream_url=config.stream_url.rstrip("/"))
+    app.register_blueprint(
+        oauth_blueprint(config, parts.service_accounts, parts.issuer, parts.verifier, visitors)
+    )
+    app.register_blueprint(oidc_blueprint(config, parts.runtime, parts.sessions, guard, cookies))
+    app.register_blueprint(openapi_blueprint(config, parts.routes, contract_image()))
+    _install_health(app, parts)
+    if pages is not None:
+        gate = WebGate(
+            config,
+            runtime=parts.runtime,
+            access=parts.access,
+            sessions=parts.sessions,
+            people=parts.people,
+            upstream=parts.upstream,
+            guard=guard,
+            visitors=visitors,
+            profiles=ProfileBook(config.profiles),
+            switches=parts.switches,
+        )
+        app.register_blueprint(pages(gate))
+    return app
+
+
+def _install_health(app: Flask, parts: Parts) -> None:
+    def alive() -> Response:
+        return jsonify(status="alive")
+
+    def ready() -> tuple[Response, int]:
+        try:
+            parts.runtime.run(parts.runtime.database.fetchval, "SELECT 1")
+        except KefuError:
+            return jsonify(status="not ready", faults={"database": "away"}), 503
+        return jsonify(status="ready"), 200
+
+    app.add_url_rule("/healthz", view_func=alive)
+    app.add_url_rule("/readyz", view_func=ready)
+
+
+def wsgi() -> Flask:
+    """What granian's worker loads: the app of this process, its metrics port and its end."""
+    config = load(GatewayConfig, os.environ)
+    parts = build(config)
+    port = MetricsPort(parts.metrics.registry, config.metrics_listen)
+    port.start()
+    atexit.register(parts.close)
+    return create_app(parts, **_console())
+
+
+def _console() -> Mapping[str, object]:
+    return {}
+
+
+def serve(config: GatewayConfig) -> None:
+    """Run the web server until SIGTERM: running requests end first. `config` is checked here and read again inside."""
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+
+    host, _, port = config.listen.rpartition(":")
+    Granian(
+        "services.gateway.app:wsgi",
+        address=host,
+        port=int(port),
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=1,
+        blocking_threads=config.threads,
+        backpressure=config.threads * 8,
+        loop=Loops.uvloop,
+        websockets=False,
+        log_access=False,
+        workers_kill_timeout=20,
+    ).serve()

@@ -1,0 +1,1 @@
+"""OpenAPI 3.1 from the same descriptors as the routes: comments, rules, errors, security."""
