@@ -1,0 +1,246 @@
+"""Commands in groups: one transaction for those that wait at the same time, one decision for each.
+
+A refused command never fails its neighbours. Several commands on one conversation apply in order. Who was first is
+settled by row locks and unique constraints: where two processes open the same conversation at once, the second one's
+group is undone, its commands run again one by one, and then find what the first one stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from services.intake import errors
+from services.intake.commands.job import Job, Outcome, burst_key
+from services.intake.commands.rules import RulesOf
+from services.intake.commands.work import Work
+from services.intake.domain.commands import Append, Open, Transfer
+from services.intake.domain.conversation import Conversation, Message
+from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, queue_of
+from services.intake.domain.refusal import Forbidden, Missing, Refusal
+from services.intake.domain.values import ONLINE, CallerKind, MessageKind
+from services.intake.store import reads
+from services.kit import call
+from services.kit.db import Database, Transaction
+from services.kit.errors import KefuError
+from services.kit.group_commit import GroupCommit
+from services.kit.uow import Reply, find_replies
+
+AnyJob: TypeAlias = Job[Any]
+
+
+class Commands:
+    """Runs commands on conversations."""
+
+    def __init__(
+        self,
+        database: Database,
+        rules: RulesOf,
+        *,
+        observe: Callable[[Sequence[Decision]], None],
+        bot_patience_s: float,
+        lanes: int = 2,
+    ) -> None:
+        self._database = database
+        self._rules = rules
+        self._observe = observe
+        self._bot_patience_s = bot_patience_s
+        self._groups: GroupCommit[AnyJob, Any] = GroupCommit(
+            self._run, key=lambda job: job.key, unique=lambda job: job.request, lanes=lanes
+        )
+
+    async def run(self, job: Job[Any]) -> Any:
+        """Run a command with its neighbours; returns its reply. Raises KefuError for whatever refuses it."""
+        return await self._groups.submit(job)
+
+    async def close(self) -> None:
+        """Wait for what was begun."""
+        await self._groups.close()
+
+    async def _run(self, jobs: list[AnyJob]) -> list[Any]:
+        # The group's own call: its work must not end with the deadline of whoever happened to come first.
+        with call.bind(call.system_call("intake.group")):
+            try:
+                async with self._database.transaction(sites=sorted({job.site for job in jobs})) as tx:
+                    return await self.apply(tx, jobs)
+            except asyncpg.CheckViolationError as error:
+                if error.constraint_name == "agents_capacity":
+                    raise errors.no_capacity() from error
+                raise
+
+    async def apply(self, tx: Transaction, jobs: Sequence[AnyJob]) -> list[Any]:
+        """Run commands in a transaction; returns a reply or an exception for each."""
+        work = Work(tx, self._database.new_id)
+        group = _Group(work, self._rules, self._bot_patience_s)
+        await group.load(jobs)
+        answers = [group.answer(job) for job in jobs]
+        if work.decisions or work.replies:
+            await self._rules.remember(tx, {decision.after.profile_version for decision in work.decisions})
+            await work.save()
+            tx.after_commit(lambda: self._observe(work.decisions))
+        return answers
+
+
+class _Group:
+    """Loads what a group needs and decides its commands, one after the other."""
+
+    def __init__(self, work: Work, rules: RulesOf, bot_patience_s: float) -> None:
+        self._work = work
+        self._rules = rules
+        self._bot_patience_s = bot_patience_s
+        self._stored: Mapping[tuple[str, str], Reply | KefuError] = {}
+        self._sent: dict[tuple[str, str, str], Message] = {}
+        self._tiers: Mapping[reads.Key, str] = {}
+        self._surges: set[str] = set()
+        self._targets: Mapping[reads.Key, Any] = {}
+
+    async def load(self, jobs: Sequence[AnyJob]) -> None:
+        """Lock and load. Stored replies are read after the locks, so that a twin's reply is seen once it let go."""
+        tx, work = self._work.tx, self._work
+        opens = [job for job in jobs if isinstance(job.command, Open)]
+        work.take((await reads.lock(tx, ((job.site, job.id) for job in jobs if job.id))).values())
+        if opens:
+            await self._load_opens(opens)
+        asked = [job.call for job in jobs if job.call.request_id]
+        if asked:
+            self._stored = await find_replies(tx, asked)
+            await self._load_repeated()
+        twice = [
+            (job.site, job.id, job.command.external_id)
+            for job in jobs
+            if isinstance(job.command, Append) and job.command.external_id
+        ]
+        self._sent = await reads.sent_before(tx, twice)
+        people = [
+            (job.site, job.command.person)
+            for job in jobs
+            if isinstance(job.command, Transfer) and job.command.person
+        ]
+        self._targets = await reads.targets(tx, people)
+
+    async def _load_opens(self, jobs: Sequence[AnyJob]) -> None:
+        tx, work = self._work.tx, self._work
+        external = [(job.site, job.command.channel, job.command.external_id) for job in jobs if job.command.external_id]
+        work.take(await reads.lock_external(tx, external))
+        bursts = [(job.site, key) for job in jobs if (key := self._burst_key(job))]
+        work.take(await reads.lock_bursts(tx, bursts))
+        self._tiers = await reads.tiers(tx, ((job.site, job.command.customer) for job in jobs if job.command.customer))
+        self._surges = await reads.surges(tx, (job.site for job in jobs))
+
+    async def _load_repeated(self) -> None:
+        """Load the conversations of stored replies that open nothing: their words are not kept with the reply."""
+        names = [reply.reply for reply in self._stored.values() if isinstance(reply, Reply)]
+        keys = [key for name in names if (key := _key_of(name)) is not None]
+        missing = [key for key in keys if self._work.find(*key) is None]
+        self._work.take((await reads.lock(self._work.tx, missing)).values())
+
+    def answer(self, job: AnyJob) -> Any:
+        """Return the reply to a command, or the error that refuses it."""
+        try:
+            stored = self._stored.get(job.request) if job.request else None
+            if isinstance(stored, KefuError):
+                return stored
+            if stored is not None:
+                return job.answer.again(stored.reply, self._again(stored.reply))
+            reply = job.answer.reply(self._open(job) if isinstance(job.command, Open) else self._change(job))
+        except Refusal as refused:
+            return errors.of_refusal(refused)
+        except KefuError as error:
+            return error
+        if job.request:
+            kept = Reply(*job.request, job.call.method, job.call.fingerprint, job.answer.keep(reply))
+            self._work.replies.append(kept)
+        return reply
+
+    def _again(self, kept: bytes) -> Conversation | None:
+        key = _key_of(kept)
+        return None if key is None else self._work.find(*key)
+
+    def _change(self, job: AnyJob) -> Outcome:
+        conversation = self._work.find(job.site, job.id)
+        if conversation is None:
+            # A customer must not learn from the answer which ids exist.
+            raise Forbidden if job.caller.kind is CallerKind.CUSTOMER else Missing
+        command = job.command
+        if isinstance(command, Append):
+            sent = self._sent.get((job.site, job.id, command.external_id)) if command.external_id else None
+            if sent is not None:
+                if job.caller.kind is CallerKind.CUSTOMER and conversation.customer != job.caller.customer:
+                    raise Forbidden
+                return Outcome(conversation, sent)
+            if self._bot_patience_s:
+                command = replace(command, bot_patience_s=self._bot_patience_s)
+        elif isinstance(command, Transfer) and command.person:
+            command = replace(command, target=self._targets.get((job.site, command.person)))
+        return self._decided(job, decide(conversation, command, self._context(job)))
+
+    def _open(self, job: AnyJob) -> Outcome:
+        command: Open = job.command
+        context = self._context(job)
+        customers_own(command, context)
+        known = self._known_external(job) or self._known_burst(job)
+        if known is not None:
+            if job.caller.kind is CallerKind.CUSTOMER and known.customer != job.caller.customer:
+                raise Forbidden
+            again = command.external_id and known.external_id == command.external_id
+            if again or not command.text:
+                return Outcome(known)
+            words = Append(MessageKind.TEXT, command.text, bot_patience_s=self._bot_patience_s)
+            return self._decided(job, decide(known, words, context))
+        key = self._burst_key(job)
+        for holder in [c for c in self._work.all() if key and c.site == job.site and c.burst_key == key]:
+            freed = holder.copy()
+            freed.burst_key = ""
+            self._work.replace(freed)
+        command = replace(
+            command,
+            tier=self._tiers.get((job.site, command.customer), command.tier),
+            surge=job.site in self._surges,
+            bot_patience_s=self._bot_patience_s,
+        )
+        return self._decided(job, open_new(command, context, burst=key))
+
+    def _known_external(self, job: AnyJob) -> Conversation | None:
+        command: Open = job.command
+        if not command.external_id:
+            return None
+        same = (job.site, command.channel, command.external_id)
+        return next((c for c in self._work.all() if (c.site, c.channel, c.external_id) == same), None)
+
+    def _known_burst(self, job: AnyJob) -> Conversation | None:
+        """Return the open conversation to which the customer's words belong, if they come soon enough after the last."""
+        key = self._burst_key(job)
+        if not key:
+            return None
+        window = self._rules.at(job.site, self._work.now).profile.routing.burst_window_s
+        for c in self._work.all():
+            if c.site == job.site and c.burst_key == key and c.state in ONLINE:
+                if (self._work.now - c.customer_at).total_seconds() <= window:
+                    return c
+        return None
+
+    def _burst_key(self, job: AnyJob) -> str:
+        """Return the burst key with the queue worked out; empty where the site refuses queue or channel anyway."""
+        try:
+            return burst_key(job.command, queue_of(job.command, self._context(job)))
+        except (Refusal, KefuError):
+            return ""
+
+    def _context(self, job: AnyJob) -> Context:
+        rules = self._rules.at(job.site, self._work.now)
+        return Context(rules, self._work.now, job.caller, self._work.new_id)
+
+    def _decided(self, job: AnyJob, decision: Decision) -> Outcome:
+        self._work.add(decision, job.call.trace.traceparent)
+        return Outcome(decision.after, decision.messages[-1] if decision.messages else None)
+
+
+def _key_of(kept: bytes) -> reads.Key | None:
+    """Return which conversation a kept reply is about: its first field is the name."""
+    if not kept or kept[0] != 0x0A:
+        return None
+    parts = kept[2 : 2 + kept[1]].decode().split("/")
+    return (parts[1], parts[3]) if len(parts) >= 4 else None

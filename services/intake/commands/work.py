@@ -1,0 +1,122 @@
+"""What a group works on: conversations as they stand after the commands so far, and what is to be written for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from services.intake import events
+from services.intake.domain.clock import Change
+from services.intake.domain.conversation import Conversation
+from services.intake.domain.decide import Decision
+from services.intake.domain.history import Clocked
+from services.intake.store import outbox, writes
+from services.intake.store.reads import Key
+from services.kit import timers
+from services.kit.db import Transaction
+from services.kit.outbox import Row
+from services.kit.timers import Timer
+from services.kit.uow import Reply, store_replies
+
+CONVERSATION = "conversation"
+SITE = "site"
+NEXT = "next"
+ROUTE = "route"
+
+
+class Work:
+    """Gathers decisions of one transaction and writes them together."""
+
+    def __init__(self, tx: Transaction, new_id: Callable[[], str]) -> None:
+        self.tx = tx
+        self.now = tx.now
+        self.new_id = new_id
+        self.decisions: list[Decision] = []
+        self.replies: list[Reply] = []
+        self._loaded: dict[Key, Conversation] = {}
+        self._current: dict[Key, Conversation] = {}
+        self._changed: dict[Key, None] = {}
+        self._arm: dict[Key, Timer] = {}
+        self._route: set[str] = set()
+        self._loads: Counter[Key] = Counter()
+        self._outbox: list[tuple[Row, str]] = []
+
+    def take(self, conversations: Iterable[Conversation]) -> None:
+        """Add what was locked and loaded."""
+        for conversation in conversations:
+            key = (conversation.site, conversation.id)
+            if key not in self._current:
+                self._loaded[key] = self._current[key] = conversation
+
+    def find(self, site: str, id_: str) -> Conversation | None:
+        """Return a conversation as it stands now, None where there is none."""
+        return self._current.get((site, id_))
+
+    def all(self) -> Iterable[Conversation]:
+        """Return every conversation of the group as it stands now."""
+        return self._current.values()
+
+    def replace(self, conversation: Conversation) -> None:
+        """Put a changed conversation in the place of what there was."""
+        key = (conversation.site, conversation.id)
+        self._current[key] = conversation
+        self._changed[key] = None
+
+    def add(self, decision: Decision, traceparent: str) -> None:
+        """Take over what was decided."""
+        after = decision.after
+        self.replace(after)
+        self.decisions.append(decision)
+        for person, delta in decision.loads.items():
+            self._loads[after.site, person] += delta
+        if decision.route:
+            self._route.add(after.site)
+        if decision.arm_at is not None:
+            self.arm(after, decision.arm_at)
+        for entry in decision.entries:
+            row = events.row(after, entry, self.new_id)
+            if row is not None:
+                self._outbox.append((row, traceparent))
+
+    def arm(self, conversation: Conversation, at: datetime) -> None:
+        """Set a conversation's timer."""
+        owner = (CONVERSATION, conversation.id, NEXT)
+        self._arm[conversation.site, conversation.id] = Timer(*owner, conversation.site, conversation.version, at)
+
+    def route(self, site: str, *, after_s: float = 0.0) -> None:
+        """Let the site look for work and people anew."""
+        if after_s:
+            self._arm[site, ""] = self._site_timer(site, self.now + timedelta(seconds=after_s))
+        else:
+            self._route.add(site)
+
+    async def save(self) -> None:
+        """Write everything. Timers go before people: whoever holds a timer that fires asks for people next."""
+        tx = self.tx
+        changed = [(self._loaded.get(key), self._current[key]) for key in self._changed]
+        if changed:
+            await writes.save(tx, changed)
+        if self.decisions:
+            await writes.add_messages(tx, [m for decision in self.decisions for m in decision.messages])
+            await writes.add_history(tx, [(d.after, entry) for d in self.decisions for entry in d.entries])
+            await writes.add_outcomes(tx, self._outcomes())
+        if self._outbox:
+            await outbox.insert(tx, self._outbox)
+        await store_replies(tx, self.replies)
+        for site in self._route:
+            self._arm[site, ""] = self._site_timer(site, self.now)
+        if self._arm:
+            await timers.arm(tx, sorted(self._arm.values(), key=lambda timer: timer.key))
+        await writes.shift_loads(tx, self._loads, self.now)
+
+    def _outcomes(self) -> Iterable[tuple[Conversation, str, Change]]:
+        for decision in self.decisions:
+            if decision.changes:
+                for entry in decision.entries:
+                    if isinstance(entry.detail, Clocked):
+                        yield decision.after, entry.detail.person, entry.detail.change
+
+    def _site_timer(self, site: str, at: datetime) -> Timer:
+        # The generation must rise with every arming; microseconds of the database's clock do.
+        return Timer(SITE, site, ROUTE, site, int(self.now.timestamp() * 1_000_000), at)
