@@ -90,6 +90,8 @@ def _entries(out: Decoded, node: yaml.MappingNode, path: str) -> Iterator[tuple[
 
 
 def _nearest(key: str, descriptor: Descriptor) -> str:
+    if key in schema.LOADER_FIELDS:
+        return "Mark each value where it stands: `{value: …, origin: site, reason: …}`"
     here = get_close_matches(key, [f.name for f in descriptor.fields], n=1, cutoff=0.6)
     if here:
         return f"Did you mean `{here[0]}`?"

@@ -20,6 +20,14 @@ from services.policy.decode import Decoded, decode
 from services.policy.faults import Fault, ProfileRefusedError
 from services.policy.profile import Profile
 
+FORMS = {
+    "site": "lower-case letters, digits and hyphens, such as online-desk",
+    "effective_from": "YYYY-MM-DD",
+    "date": "YYYY-MM-DD",
+    "spans": "HH:MM-HH:MM, such as 09:00-12:00",
+    "at": "HH:MM, such as 08:30",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -128,12 +136,22 @@ def _rule_faults(message: profile_pb2.SiteProfile) -> list[Fault]:
     found = []
     for violation in protovalidate.collect_violations(message):
         path = _path(violation.proto.field.elements if violation.proto.field else ())
-        required = violation.proto.rule_id == "required"
-        reason = "is missing" if required else violation.proto.message
-        write = "Write it" if required else "Correct the value"
         unit = schema.unit_of(path)
-        found.append(Fault(path, reason, f"{write}, unit {unit}" if unit else write))
+        if violation.proto.rule_id == "required":
+            found.append(Fault(path, "is missing", f"Write it, unit {unit}" if unit else "Write it"))
+        elif violation.proto.rule_id == "string.pattern" or unit == schema.PERIOD:
+            found.append(Fault(path, "is not of the form that is expected here", f"Write {_form(path, unit)}"))
+        else:
+            write = "Correct the value"
+            found.append(Fault(path, violation.proto.message, f"{write}, unit {unit}" if unit else write))
     return found
+
+
+def _form(path: str, unit: str) -> str:
+    """In words, the form of a text at a path."""
+    if unit == schema.PERIOD:
+        return "an ISO 8601 period such as P1M, P2W or P1D"
+    return FORMS.get(schema.BRACKETS.sub("", path).rpartition(".")[2], "upper-case letters, digits and _")
 
 
 def _path(elements: Any) -> str:

@@ -90,15 +90,22 @@ def _contradicted(values: Mapping[str, Any], choices: Mapping[str, str], clauses
         if value is None or not broken or chosen(path, choices) is not None:
             continue
         said = "; ".join(f"{clause.id} gives {figure}" for clause, figure in claims)
-        common = [figure.example() for _, figure in claims if all(other.holds(figure.example()) for _, other in claims)]
-        if common:
+        common = _common([figure for _, figure in claims])
+        if common is not None:
             name = path.rsplit(".", 1)[1]
-            write = f"Write `{name}: {_yaml(common[0])}`; to depart from it openly w{_mark(path, value)[1:]}"
+            write = f"Write `{name}: {_yaml(common)}`; to depart from it openly w{_mark(path, value)[1:]}"
             yield Fault(path, f"is {_yaml(value)}, but {said}", write)
         else:
             yield Fault(
                 path, f"regimes disagree ({said})", f"{_mark(path, value)} with the value that the site decides on"
             )
+
+
+def _common(figures: list[Figure]) -> Any:
+    """A value that meets all figures of one path; None where they contradict each other."""
+    included = [item for figure in figures if figure.how == "includes" for item in figure.value]
+    candidates = [list(dict.fromkeys(included)), *(figure.example() for figure in figures)]
+    return next((value for value in candidates if all(figure.holds(value) for figure in figures)), None)
 
 
 def _unfilled(values: Mapping[str, Any], choices: Mapping[str, str], clauses: list[Clause]) -> Iterator[Fault]:

@@ -12,6 +12,9 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from kefu.policy.v1 import options_pb2, profile_pb2
 
+PERIOD = "ISO 8601 period"
+"""Unit of intervals."""
+
 BRACKETS = re.compile(r"\[[^]]*]")
 
 LOADER_FIELDS = frozenset({"site_choices"})
