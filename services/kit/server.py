@@ -9,6 +9,7 @@ await server.run_until_signal()
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -31,7 +32,7 @@ from services.kit.telemetry.http import MetricsPort
 from services.kit.telemetry.metrics import Metrics
 from services.kit.telemetry.rpc import ServerMetrics
 
-# What grpc itself lets in. The chain refuses from 4 MiB on, with a reason and in the caller's language, which grpc cannot.
+# What grpc itself lets in; the chain refuses from 4 MiB on, with a reason in the caller's language.
 _TRANSPORT_BYTES: Final = 16 * 1024 * 1024
 _LAG_SECONDS: Final = 1.0
 _log: Final = logging.getLogger("kefu.server")
@@ -127,6 +128,9 @@ class Server:
         await self.health.start()
         self.metrics_port.start()
         self._lag_task = asyncio.create_task(self._watch_loop(), name="loop-lag")
+        # What start-up built stays for good: the garbage collector need not look at it again.
+        gc.collect()
+        gc.freeze()
         _log.info("serving", extra={"listen": self.config.listen, "port": self.port, "metrics": self.metrics_port.port})
 
     async def run_until_signal(self) -> None:
@@ -163,6 +167,10 @@ class Server:
         wrapped = {}
         for name, handler in handlers.items():
             method = Method.of(descriptor.methods_by_name[name])
+            if _inherited(handler):
+                # Left out, so that grpc answers UNIMPLEMENTED as it does for a method that it never heard of.
+                _log.warning("method not implemented", extra={"method": method.name})
+                continue
             self._methods.append(method)
             wrapped[name] = self._chain.wrap(method, handler)
         self._services.append(service)
@@ -207,6 +215,12 @@ class _Recorder:
     ) -> None:
         """The handlers of one service by method name."""
         self._record(service, handlers)
+
+
+def _inherited(handler: grpc.RpcMethodHandler[Any, Any]) -> bool:
+    """Whether the servicer does not override the generated method."""
+    behaviours = (handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
+    return any(str(getattr(one, "__module__", "")).endswith("_pb2_grpc") for one in behaviours if one is not None)
 
 
 def _options(config: ServerConfig) -> list[tuple[str, int]]:

@@ -82,8 +82,7 @@ class Running:
         await self.server.stop(drain_seconds=0)
 
 
-@asynccontextmanager
-async def serve(
+async def start(
     registered: Iterable[Registered],
     *,
     keys_folder: Path,
@@ -93,8 +92,8 @@ async def serve(
     tracer: Tracer | None = None,
     owners: Iterable[str] = (),
     unary_seconds: float = 10.0,
-) -> AsyncIterator[Running]:
-    """Start a server with these servicers and close it at the end."""
+) -> Running:
+    """Start a server with these servicers; the caller closes it."""
     keys = TestKeys(keys_folder)
     registry = CollectorRegistry()
     metrics = Metrics.from_catalogue(registry, owners=["rpc", "process", *owners])
@@ -110,7 +109,13 @@ async def serve(
     for register, servicer in registered:
         server.add(register, servicer)
     await server.start()
-    running = Running(server, keys, registry)
+    return Running(server, keys, registry)
+
+
+@asynccontextmanager
+async def serve(registered: Iterable[Registered], *, keys_folder: Path, **options: Any) -> AsyncIterator[Running]:
+    """Start a server as `start()` does and close it at the end."""
+    running = await start(registered, keys_folder=keys_folder, **options)
     try:
         yield running
     finally:
