@@ -23,7 +23,7 @@ class Pool:
     """At most `size` connections, opened when needed; a broken one is dropped and replaced at the next use."""
 
     def __init__(self, dsn: str, *, size: int, settings: Mapping[str, str]) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
         self._settings = dict(settings)
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
@@ -75,7 +75,7 @@ class Pool:
     async def connect(self, within: float = CONNECT_SECONDS) -> Connection:
         """Open a connection outside the pool (listeners, bulk work); the caller closes it."""
         connection: Connection = await asyncpg.connect(
-            self._dsn,
+            self.dsn,
             timeout=min(within, CONNECT_SECONDS),
             statement_cache_size=512,
             max_cached_statement_lifetime=0,

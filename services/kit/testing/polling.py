@@ -17,5 +17,5 @@ async def eventually(answer: Callable[[], object | Awaitable[object]], seconds: 
             given = await given
         if given:
             return
-        assert time.monotonic() < limit, f"did not come true within {seconds:g} s: {inspect.getsource(answer).strip()}"
+        assert time.monotonic() < limit, f"did not come true within {seconds:g} s: {answer}"
         await asyncio.sleep(0.01)

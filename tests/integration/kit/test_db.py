@@ -42,7 +42,7 @@ async def test_a_cancelled_block_leaves_nothing_and_its_connection_is_usable(dat
             await tx.execute("SELECT pg_sleep(30)")
 
     task = asyncio.create_task(hangs())
-    watcher = Database((database.pool._dsn), "kit")
+    watcher = Database(database.pool.dsn, "kit")
     await watcher.open(hints=False)
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
     await eventually(lambda: watcher.fetchval(sleeping))
