@@ -1,6 +1,6 @@
 """People administration, as the console's page and the REST API use it.
 
-Who may: `people.manage` at the site concerned, decided here again from the actor's own roles. Nobody hands out a role
+Who may: `accounts.manage` at the site concerned, decided here again from the actor's own roles. Nobody hands out a role
 that grants more than they hold themselves, and the last admin stays.
 """
 
@@ -27,7 +27,7 @@ from services.kit.audit import Entry
 from services.kit.db import Database, Transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 
-MANAGE: Final = "people.manage"
+MANAGE: Final = "accounts.manage"
 INVITE_SECONDS: Final = 3 * 86_400.0
 RESET_SECONDS: Final = 3_600.0
 _USER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")

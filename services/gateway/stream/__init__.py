@@ -1,0 +1,1 @@
+"""Server-Sent Events: every streaming RPC under its own path, one upstream subscription per site for all who listen."""
