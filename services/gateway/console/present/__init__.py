@@ -1,0 +1,1 @@
+"""From replies of services to what pages show."""
