@@ -33,7 +33,7 @@ async def update(
     etag: str,
     actor: str,
 ) -> Person:
-    """Take the named fields over from `profile`. Raises Aborted for a stale etag, FailedPrecondition after they left."""
+    """Take the named fields over from `profile`. Raises Aborted for a stale etag, FailedPrecondition once they left."""
     person = await store.get(tx, site, person_id, lock=True)
     if not person.active:
         raise person_left(person.name)

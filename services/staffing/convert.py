@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.events.v1 import event_pb2 as events
 from kefu.staffing.v1 import person_pb2 as pb
 
-from services.staffing.domain.person import Grade, Person, Profile, masked
+from services.staffing.domain.person import Grade, Person, Profile
 from services.staffing.domain.presence import Presence, State
 
 
@@ -21,17 +21,17 @@ def profile_from(person: pb.Person) -> Profile:
     )
 
 
-def state_from(state: pb.Presence.State) -> State:
+def state_from(state: pb.Presence.State.ValueType) -> State:
     """A presence state."""
     return State(pb.Presence.State.Name(state).removeprefix("STATE_"))
 
 
-def person_to(person: Person, online_today: int, *, clear_name: bool) -> pb.Person:
-    """A person as the caller may see them."""
+def person_to(person: Person, online_today: int, *, display_name: str) -> pb.Person:
+    """A person, under the name that the caller may see."""
     profile = person.profile
     return pb.Person(
         name=person.name,
-        display_name=profile.display_name if clear_name else masked(profile.display_name),
+        display_name=display_name,
         grade=pb.Person.Grade.Value(f"GRADE_{profile.grade}"),
         skills=profile.skills,
         capacity=profile.capacity,
@@ -64,7 +64,7 @@ def facts(before: Person | None, after: Person, actor: str) -> list[events.Event
     return found
 
 
-def _grade(grade: pb.Person.Grade) -> Grade:
+def _grade(grade: pb.Person.Grade.ValueType) -> Grade:
     # an update may leave out what its mask does not name; a create is validated before it comes here
     return Grade(pb.Person.Grade.Name(grade).removeprefix("GRADE_")) if grade else Grade.JUNIOR
 

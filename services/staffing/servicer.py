@@ -17,7 +17,7 @@ from services.kit.resource_names import ResourceName
 from services.kit.uow import UnitOfWork
 from services.staffing import commands
 from services.staffing.convert import person_to, profile_from, state_from
-from services.staffing.domain.person import EDITABLE, Person
+from services.staffing.domain.person import EDITABLE, Person, masked
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones, online_today
 from services.staffing.store import Store
@@ -129,19 +129,28 @@ class StaffingServicer(api_grpc.StaffingServiceServicer):
         return person.presence
 
     async def _write(self, site: str, handler: Callable[[Transaction, str], Awaitable[Person]]) -> pb.Person:
-        """Run a command once per request id and answer with the person as the caller may see them."""
+        """Run a command once per request id and answer with the person as the caller may see them.
+
+        The stored reply has no name in it: names live in the person's row alone, where erasure finds them.
+        """
         call = current()
         zone = self._zones(site)
 
         async def run(tx: Transaction) -> pb.Person:
             person = await handler(tx, call.principal.subject)
             online = await online_today(tx, self._store, zone, [person])
-            return self._shown(person, online[person.id])
+            return person_to(person, online[person.id], display_name="")
 
-        reply = await self._uow.run(call, run, pb.Person.SerializeToString, sites=[site])
-        return pb.Person.FromString(reply)
+        reply = pb.Person.FromString(await self._uow.run(call, run, pb.Person.SerializeToString, sites=[site]))
+        async with self._database.transaction(sites=[site], read_only=True) as tx:
+            person = await self._store.get(tx, *PERSON.parse(reply.name))
+        reply.display_name = self._name(person)
+        return reply
 
     def _shown(self, person: Person, online: int) -> pb.Person:
+        return person_to(person, online, display_name=self._name(person))
+
+    def _name(self, person: Person) -> str:
         principal = current().principal
         clear = principal.subject == person.id or principal.may(NAMES, person.site)
-        return person_to(person, online, clear_name=clear)
+        return person.profile.display_name if clear else masked(person.profile.display_name)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final
 
 import asyncpg
 
+from services.kit.crypto import Vault
 from services.kit.db import Transaction
 from services.staffing.domain.person import Grade, Person, Profile
 from services.staffing.domain.presence import Presence, Span, State
@@ -24,8 +25,8 @@ WHERE site = $1 AND person_id > $2 AND (active OR $3) AND (presence = ANY ($4) O
 ORDER BY person_id LIMIT $5
 """  # noqa: S608 - columns of ours
 _INSERT = """
-INSERT INTO people (site, person_id, display_name_sealed, display_name_index, grade, skills, capacity, certified, active,
-    presence, presence_since, version, revision)
+INSERT INTO people (site, person_id, display_name_sealed, display_name_index, grade, skills, capacity, certified,
+    active, presence, presence_since, version, revision)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT DO NOTHING RETURNING true
 """
@@ -44,27 +45,14 @@ WHERE site = $1 AND person_id = ANY ($2) AND (ended_at IS NULL OR ended_at > $3)
 """
 
 
-class Sealer(Protocol):
-    """Seals names (services.kit.crypto)."""
-
-    def seal(self, text: str) -> bytes:
-        """Encrypt."""
-        ...
-
-    def open(self, sealed: bytes) -> str:
-        """Decrypt."""
-        ...
-
-    def index(self, text: str) -> bytes:
-        """Blind index for look-up by equality."""
-        ...
+PURPOSE: Final = "staffing.people.display_name"
 
 
 class Store:
     """People of a site, in one schema."""
 
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
 
     async def get(self, tx: Transaction, site: str, person_id: str, *, lock: bool = False) -> Person:
         """One person; `lock` makes other writers of the same person wait. Raises NotFound."""
@@ -113,8 +101,8 @@ class Store:
         return (
             person.site,
             person.id,
-            self._sealer.seal(profile.display_name),
-            self._sealer.index(profile.display_name),
+            self._vault.seal(profile.display_name, purpose=PURPOSE, record=person.name),
+            self._vault.index(profile.display_name, purpose=PURPOSE),
             profile.grade.value,
             list(profile.skills),
             profile.capacity,
@@ -127,11 +115,12 @@ class Store:
         )
 
     def _person(self, row: asyncpg.Record) -> Person:
+        record = f"sites/{row['site']}/people/{row['person_id']}"
         return Person(
             site=row["site"],
             id=row["person_id"],
             profile=Profile(
-                display_name=self._sealer.open(row["display_name_sealed"]),
+                display_name=self._vault.open(row["display_name_sealed"], purpose=PURPOSE, record=record),
                 grade=Grade(row["grade"]),
                 skills=tuple(row["skills"]),
                 capacity=row["capacity"],

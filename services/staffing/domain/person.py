@@ -44,8 +44,8 @@ class Profile:
 class Person:
     """A person of a site.
 
-    `version` rises with every change and orders the person's events; `revision` rises with edits of the profile only and
-    is the etag, so that going on a break never spoils a colleague's edit.
+    `version` rises with every change and orders the person's events; `revision` rises with edits of the profile only
+    and is the etag, so that going on a break never spoils a colleague's edit.
     """
 
     site: str

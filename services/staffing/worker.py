@@ -1,0 +1,33 @@
+"""What staffing does besides answering: its outbox into the stream, timers, schedules, the audit chain."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.kit import audit, schedules
+from services.kit.db import Database
+from services.kit.relay import Relay
+from services.kit.schedules import Scheduler
+from services.kit.timers import Dispatcher
+
+# Durable consumers that must have had an event before the outbox forgets it.
+CONSUMERS = ("intake-people",)
+
+
+class Worker:
+    """The background work of staffing; its relay and dispatcher also serve a stack in virtual time."""
+
+    def __init__(self, database: Database, nats_url: str) -> None:
+        self._database = database
+        self._scheduler = Scheduler(schedules.housekeeping())
+        self.relay = Relay(database, nats_url, consumers=CONSUMERS)
+        self.dispatcher = Dispatcher(database, {schedules.OWNER_KIND: self._scheduler.fire})
+
+    async def run(self) -> None:
+        """Work for ever; ends by cancellation. In virtual time the clock service fires the timers."""
+        await self._scheduler.start(self._database)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.relay.run(), name="relay")
+            group.create_task(audit.keep_sealed(self._database), name="audit")
+            if self._database.virtual is None:
+                group.create_task(self.dispatcher.run(), name="timers")
