@@ -29,7 +29,7 @@ class Attachment:
 
 
 def is_what_it_claims(media_type: str, content: bytes) -> bool:
-    """Return whether the content begins as a file of this media type does; for text, whether all of it is UTF-8 text."""
+    """Return whether the content begins as a file of this media type does; for text, whether all is UTF-8 text."""
     test = _SIGNATURES.get(media_type)
     return test is not None and test(content)
 

@@ -1,0 +1,190 @@
+"""Streams of what happens: to one conversation, and at a whole site."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from google.protobuf.message import Message as Pb
+from google.protobuf.timestamp_pb2 import Timestamp
+from kefu.events.v1.event_pb2 import Event
+from kefu.intake.v1 import conversation_service_pb2 as api
+from kefu.intake.v1 import site_service_pb2 as site_api
+
+from services.intake.convert import Converter, message
+from services.intake.domain.conversation import Conversation, Message
+from services.intake.queries import conversations
+from services.intake.queries.feed import Feed, Item
+from services.intake.queries.scope import Scope
+from services.intake.servicer.names import CONVERSATION, SITE
+from services.kit.call import current
+from services.kit.db import Database
+from services.kit.errors import InvalidArgument
+
+HEARTBEAT_SECONDS: Final = 15.0
+MESSAGES_A_READ: Final = 200
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+# What was there before is no longer kept: read everything anew and go on from this cursor.
+GAP: Final = "gap"
+
+Context = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a watcher of a conversation has come: the version shown, the last message's time and its ids."""
+
+    version: int = 0
+    until: datetime = EPOCH
+    seen: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Read a cursor; messages of its very instant are shown again, better than lost. Raises InvalidArgument."""
+        if not text:
+            return cls()
+        try:
+            version, microseconds = map(int, text.split("."))
+            return cls(version, EPOCH + microseconds * MICROSECOND)
+        except (ValueError, OverflowError) as error:
+            raise InvalidArgument.field("cursor", "is not a cursor of this stream") from error
+
+    def __str__(self) -> str:
+        return f"{self.version}.{(self.until - EPOCH) // MICROSECOND}"
+
+    def past(self, shown: Message) -> Cursor:
+        """Return the cursor after a message."""
+        same = self.seen if shown.created_at == self.until else frozenset()
+        return Cursor(self.version, shown.created_at, same | {shown.id})
+
+    def at(self, shown: Conversation) -> Cursor:
+        """Return the cursor after the conversation was shown."""
+        return Cursor(shown.version, self.until, self.seen)
+
+
+class WatchConversationRpcs:
+    """The part of kefu.intake.v1.ConversationService that streams."""
+
+    def __init__(
+        self, database: Database, feed: Feed, converter: Converter, *, heartbeat: float = HEARTBEAT_SECONDS
+    ) -> None:
+        self._database = database
+        self._feed = feed
+        self._converter = converter
+        self._heartbeat = heartbeat
+
+    async def WatchConversation(
+        self, request: api.WatchConversationRequest, context: Context
+    ) -> AsyncIterator[api.WatchConversationResponse]:
+        """Messages and changes of one conversation from the cursor on.
+
+        Events only wake the stream; what it shows is read from the tables, so that nothing is missed or out of order.
+        """
+        site, id_ = CONVERSATION.parse(request.name)
+        scope, cursor = Scope.of(current().principal), Cursor.parse(request.cursor)
+        with self._feed.woken_by(request.name) as wake:
+            while True:
+                wake.clear()
+                changed, added = await self._read_since(scope, site, id_, cursor)
+                for one in added:
+                    cursor = cursor.past(one)
+                    yield api.WatchConversationResponse(cursor=str(cursor), message=message(one))
+                if len(added) == MESSAGES_A_READ:
+                    continue
+                if changed.version > cursor.version:
+                    cursor = cursor.at(changed)
+                    shown = self._converter.conversation(changed)
+                    yield api.WatchConversationResponse(cursor=str(cursor), conversation=shown)
+                if not await _woken(wake, self._heartbeat):
+                    yield api.WatchConversationResponse(cursor=str(cursor))
+
+    async def _read_since(
+        self, scope: Scope, site: str, id_: str, cursor: Cursor
+    ) -> tuple[Conversation, list[Message]]:
+        async with self._database.transaction(sites=[site], read_only=True) as tx:
+            changed = await conversations.get(tx, scope, site, id_)
+            added = await conversations.messages_since(
+                tx, scope, site, id_, since=cursor.until, seen=sorted(cursor.seen), limit=MESSAGES_A_READ
+            )
+        return changed, added
+
+
+class WatchSiteRpcs:
+    """The part of kefu.intake.v1.SiteService that streams."""
+
+    def __init__(self, feed: Feed, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+        self._feed = feed
+        self._heartbeat = heartbeat
+
+    async def WatchSite(
+        self, request: site_api.WatchSiteRequest, context: Context
+    ) -> AsyncIterator[site_api.WatchSiteResponse]:
+        """Everything that happens at a site, without anybody's words.
+
+        A cursor older than the stream's memory gives a response of kind "gap" first. A reader that falls too far
+        behind is told RESOURCE_EXHAUSTED and comes back with its cursor.
+        """
+        (site,) = SITE.parse(request.parent, "parent")
+        after = _sequence(request.cursor)
+        await self._feed.ready()
+        cursor = self._feed.position if after is None else after
+        async with contextlib.aclosing(self._feed.watch(site, after, heartbeat=self._heartbeat)) as items:
+            async for item in items:
+                if item is None:
+                    yield site_api.WatchSiteResponse(cursor=str(cursor))
+                    continue
+                cursor = item.sequence
+                yield _happened(item)
+
+
+def details_of(fact: Pb) -> dict[str, str]:
+    """Return a fact's fields as text by name, without those that hold personal data."""
+    return {
+        field.name: _text(getattr(fact, field.name))
+        for field in fact.DESCRIPTOR.fields
+        if not field.GetOptions().debug_redact and (field.message_type is None or fact.HasField(field.name))
+    }
+
+
+def _happened(item: Item) -> site_api.WatchSiteResponse:
+    if item.event is None:
+        return site_api.WatchSiteResponse(cursor=str(item.sequence), kind=GAP)
+    event: Event = item.event
+    kind = event.WhichOneof("fact") or ""
+    reply = site_api.WatchSiteResponse(cursor=str(item.sequence), kind=kind, time=event.occurred_at)
+    if event.aggregate.split("/")[-2:-1] == ["conversations"]:
+        reply.conversation = event.aggregate
+    if kind:
+        reply.details.update(details_of(getattr(event, kind)))
+    return reply
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Timestamp):
+        return value.ToJsonString()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    return ",".join(map(str, value))
+
+
+def _sequence(cursor: str) -> int | None:
+    if not cursor:
+        return None
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise InvalidArgument.field("cursor", "is not a cursor of this stream")
+    return int(cursor)
+
+
+async def _woken(wake: asyncio.Event, within: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within):
+            await wake.wait()
+            return True
+    return False
