@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -46,6 +46,9 @@ class GatewayConfig:
     tls_authority: Path | None = setting("KEFU_SERVICES_CA", None, help="PEM file: TLS to services, trusted by it")
     tls_certificate: Path | None = setting("KEFU_TLS_CERTIFICATE", None, help="PEM file of our certificate")
     tls_key: Path | None = setting("KEFU_TLS_KEY", None, help="PEM file of our certificate's key")
+    sealing_keys: Path | None = setting(
+        "KEFU_SEALING_KEYS", None, help="File of the keys that seal webhook secrets; no webhooks without it"
+    )
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     listen: str = setting("KEFU_GATEWAY_LISTEN", "127.0.0.1:8080", help="Address of the web server")
     stream_listen: str = setting("KEFU_STREAM_LISTEN", "127.0.0.1:8081", help="Address of the SSE server")
@@ -59,7 +62,7 @@ class GatewayConfig:
         "KEFU_ACCESS_FILE", _SERVICES / "policy" / "access.yaml", help="Which role has which permissions"
     )
     signing_kid: str | None = setting("KEFU_SIGNING_KID", None, help="Key to sign with; by default the last by name")
-    oidc: OidcConfig = OidcConfig()
+    oidc: OidcConfig = field(default_factory=OidcConfig)
     anonymous_chat: tuple[str, ...] = setting(
         "KEFU_ANONYMOUS_CHAT", (), help="Sites whose chat page takes anonymous visitors; * for all"
     )
