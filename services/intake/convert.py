@@ -15,6 +15,9 @@ from services.intake.events import timestamp
 # Fields that hold people's words: a stored reply goes without them, and gets them back from their rows.
 WORDS: Final = ("customer_name", "subject", "need", "summary")
 
+CUSTOMER_NAME: Final = "intake.customer_name"
+PERSON_NAME: Final = "intake.person_name"
+
 _STATES: Final = {name.removeprefix("STATE_"): value for name, value in pb.Conversation.State.items()}
 _CHANNELS: Final = {name.removeprefix("CHANNEL_"): value for name, value in pb.Channel.items()}
 _CHANNEL_NAMES: Final = {value: name for name, value in _CHANNELS.items()}
@@ -27,13 +30,13 @@ _KIND_NAMES: Final = {value: name for name, value in _KINDS.items()}
 
 
 class Sealer(Protocol):
-    """Seals names (services.kit.crypto)."""
+    """Seals names: services.kit.crypto.Vault."""
 
-    def seal(self, text: str) -> bytes:
-        """Return the ciphertext of a text."""
+    def seal(self, plain: str, *, purpose: str, record: str) -> bytes:
+        """Encrypt a text."""
 
-    def open(self, sealed: bytes) -> str:
-        """Return the text of a ciphertext."""
+    def open(self, sealed: bytes, *, purpose: str, record: str) -> str:
+        """Decrypt it."""
 
 
 class Converter:
@@ -42,9 +45,22 @@ class Converter:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def seal(self, name: str) -> bytes:
-        """Return a name as it is stored."""
-        return self._sealer.seal(name) if name else b""
+    def seal_customer(self, site: str, customer: str, name: str) -> bytes:
+        """Return a customer's name as it is stored."""
+        return self._sealer.seal(name, purpose=CUSTOMER_NAME, record=f"{site}/{customer}") if name else b""
+
+    def customer_name(self, c: Conversation) -> str:
+        """Return the name of a conversation's customer."""
+        sealed = c.customer_name_sealed
+        return self._sealer.open(sealed, purpose=CUSTOMER_NAME, record=f"{c.site}/{c.customer}") if sealed else ""
+
+    def seal_person(self, site: str, person: str, name: str) -> bytes:
+        """Return a colleague's name as it is stored."""
+        return self._sealer.seal(name, purpose=PERSON_NAME, record=f"{site}/{person}") if name else b""
+
+    def person_name(self, site: str, person: str, sealed: bytes) -> str:
+        """Return a colleague's name."""
+        return self._sealer.open(sealed, purpose=PERSON_NAME, record=f"{site}/{person}") if sealed else ""
 
     def conversation(self, c: Conversation) -> pb.Conversation:
         """Return a conversation as the contract shows it."""
@@ -54,7 +70,7 @@ class Converter:
             external_id=c.external_id,
             queue=c.queue,
             customer=c.customer,
-            customer_name=self._sealer.open(c.customer_name_sealed) if c.customer_name_sealed else "",
+            customer_name=self.customer_name(c),
             tier=c.tier,
             subject=c.subject,
             state=_STATES[c.state],

@@ -19,7 +19,7 @@ from services.intake.commands.rules import RulesOf
 from services.intake.commands.work import Work
 from services.intake.domain.commands import Append, Open, Transfer
 from services.intake.domain.conversation import Conversation, Message
-from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, queue_of
+from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
 from services.intake.domain.values import ONLINE, CallerKind, MessageKind
 from services.intake.store import reads
@@ -115,9 +115,7 @@ class _Group:
         ]
         self._sent = await reads.sent_before(tx, twice)
         people = [
-            (job.site, job.command.person)
-            for job in jobs
-            if isinstance(job.command, Transfer) and job.command.person
+            (job.site, job.command.person) for job in jobs if isinstance(job.command, Transfer) and job.command.person
         ]
         self._targets = await reads.targets(tx, people)
 
@@ -168,8 +166,7 @@ class _Group:
         if isinstance(command, Append):
             sent = self._sent.get((job.site, job.id, command.external_id)) if command.external_id else None
             if sent is not None:
-                if job.caller.kind is CallerKind.CUSTOMER and conversation.customer != job.caller.customer:
-                    raise Forbidden
+                own(conversation, job.caller)
                 return Outcome(conversation, sent)
             if self._bot_patience_s:
                 command = replace(command, bot_patience_s=self._bot_patience_s)
@@ -183,8 +180,7 @@ class _Group:
         customers_own(command, context)
         known = self._known_external(job) or self._known_burst(job)
         if known is not None:
-            if job.caller.kind is CallerKind.CUSTOMER and known.customer != job.caller.customer:
-                raise Forbidden
+            own(known, job.caller)
             again = command.external_id and known.external_id == command.external_id
             if again or not command.text:
                 return Outcome(known)

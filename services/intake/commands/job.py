@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -118,5 +117,3 @@ def burst_key(command: Command | Open, queue: str = "") -> str:
     if not isinstance(command, Open) or not command.customer or command.channel == "PHONE":
         return ""
     return f"{command.channel}/{queue or command.queue}/{command.customer}"
-
-

@@ -25,6 +25,10 @@ class RulesOf:
         """The sites that have rules."""
         return self._current().sites
 
+    def in_force(self, instant: datetime) -> list[str]:
+        """Return the sites that have rules at an instant."""
+        return [site for site in self.sites if self._has(site, instant)]
+
     def at(self, site: str, instant: datetime) -> SiteRules:
         """Return the rules of a site at an instant; raises NotFound SITE_UNKNOWN where there are none."""
         try:
@@ -35,6 +39,13 @@ class RulesOf:
         if known is None:
             known = self._known[profile.version] = SiteRules.of(profile)
         return known
+
+    def _has(self, site: str, instant: datetime) -> bool:
+        try:
+            self._current().at(site, instant)
+        except SiteUnknownError:
+            return False
+        return True
 
     async def remember(self, tx: Transaction, versions: Iterable[str]) -> None:
         """Keep the versions that judge in this transaction with what they judged."""

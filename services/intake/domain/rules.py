@@ -29,19 +29,12 @@ class SiteRules:
     @classmethod
     def of(cls, profile: Profile) -> SiteRules:
         """Work out the rules of a profile."""
-        return cls(profile, rulebook(profile), routing_rules(profile))
+        return cls(profile, rulebook(profile), routing.Rules.of(profile))
 
 
 def rulebook(profile: Profile) -> Rulebook:
     """Return the clocks' rules by queue. A promise that the profile leaves out has no clock."""
     return Rulebook({name: _queue_rules(profile, queue) for name, queue in profile.queues.items()})
-
-
-def routing_rules(profile: Profile) -> routing.Rules:
-    """Return the order of service. Where a queue promises no first response, the site's longest such promise stands in."""
-    promised = [queue.first_response_s for queue in profile.queues.values() if queue.first_response_s]
-    weights, ceiling = dict(profile.routing.tier_weights), profile.routing.ceiling_fraction
-    return routing.Rules(weights, ceiling, max(promised)) if promised else routing.Rules(weights, ceiling)
 
 
 def _queue_rules(profile: Profile, queue: Queue) -> clock.Rules:

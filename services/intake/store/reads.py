@@ -82,9 +82,7 @@ async def lock_bursts(tx: Transaction, keys: Iterable[Key]) -> list[Conversation
     return [rows.conversation(row) for row in await tx.fetch(_LOCK_BURST, *_columns(ordered))] if ordered else []
 
 
-async def sent_before(
-    tx: Transaction, keys: Iterable[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], Message]:
+async def sent_before(tx: Transaction, keys: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], Message]:
     """Return the messages that are stored already under (site, conversation, external id)."""
     ordered = sorted(set(keys))
     if not ordered:

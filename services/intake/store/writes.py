@@ -49,7 +49,16 @@ _FIXED: Final = (
     "simulated",
 )
 # What a message may change. The other columns are written only when one of them differs.
-_LIGHT: Final = ("version", "updated_at", "clocks", "customer_at", "first_response_at", "bot_until", "timer_at", "profile_version")
+_LIGHT: Final = (
+    "version",
+    "updated_at",
+    "clocks",
+    "customer_at",
+    "first_response_at",
+    "bot_until",
+    "timer_at",
+    "profile_version",
+)
 _HEAVY: Final = tuple(column for column in COLUMNS if column not in _FIXED and column not in _LIGHT)
 
 

@@ -11,11 +11,12 @@ from typing import Any, Final
 from services.intake.domain import commands
 from services.intake.domain.commands import Command
 from services.intake.domain.conversation import Conversation
-from services.intake.domain.decide import calls, ending, guards, messages, serving, timers
+from services.intake.domain.decide import calls, ending, messages, serving, timers
 from services.intake.domain.decide.draft import Context, Decision, Draft
+from services.intake.domain.decide.guards import own
 from services.intake.domain.decide.opening import customers_own, open_new, queue_of
 
-__all__ = ["Context", "Decision", "customers_own", "decide", "open_new", "queue_of"]
+__all__ = ["Context", "Decision", "customers_own", "decide", "open_new", "own", "queue_of"]
 
 _DECIDERS: Final[Mapping[type[Any], Callable[[Draft, Any], None]]] = {
     commands.Append: messages.append,
@@ -43,7 +44,7 @@ _DECIDERS: Final[Mapping[type[Any], Callable[[Draft, Any], None]]] = {
 
 def decide(conversation: Conversation, command: Command, context: Context) -> Decision:
     """Return what the command makes of the conversation; raises a Refusal where it cannot be done."""
-    guards.own(conversation, context.caller)
+    own(conversation, context.caller)
     draft = Draft.on(conversation, context)
     _DECIDERS[type(command)](draft, command)
     return draft.done()

@@ -11,7 +11,7 @@ from services.intake.domain.values import CallerKind, State
 
 def own(conversation: Conversation, caller: Caller) -> None:
     """A customer touches only their own conversations, and learns nothing about others."""
-    if caller.kind is CallerKind.CUSTOMER and conversation.customer != caller.customer:
+    if caller.kind is CallerKind.CUSTOMER and (not caller.customer or conversation.customer != caller.customer):
         raise Forbidden
 
 

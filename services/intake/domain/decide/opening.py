@@ -53,7 +53,11 @@ def customers_own(command: Open, context: Context) -> None:
     caller = context.caller
     if caller.kind is not CallerKind.CUSTOMER:
         return
-    if command.customer != caller.customer or (caller.channel and command.channel != caller.channel):
+    if (
+        not caller.customer
+        or command.customer != caller.customer
+        or (caller.channel and command.channel != caller.channel)
+    ):
         raise Forbidden
 
 

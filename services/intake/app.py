@@ -1,0 +1,186 @@
+"""The only place of intake that constructs things."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+
+import protovalidate
+from kefu.common.v1 import clock_service_pb2_grpc
+from kefu.intake.v1 import conversation_service_pb2_grpc, site_service_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from services.intake.commands import follow_ups
+from services.intake.commands.group import Commands
+from services.intake.commands.people import PEOPLE, PEOPLE_SUBJECTS, TIERS, TIERS_SUBJECTS, People
+from services.intake.commands.routing import Router
+from services.intake.commands.rules import RulesOf
+from services.intake.commands.timers import Ticker
+from services.intake.commands.work import CONVERSATION, SITE
+from services.intake.config import IntakeConfig
+from services.intake.convert import Converter
+from services.intake.metrics import IntakeMetrics
+from services.intake.queries.feed import Feed
+from services.intake.servicer.conversations import ConversationServicer
+from services.intake.servicer.site import SiteRpcs
+from services.intake.servicer.watch import WatchSiteRpcs
+from services.intake.worker import Worker
+from services.kit.access import Access
+from services.kit.auth import TokenVerifier
+from services.kit.crypto import Keys, Vault
+from services.kit.db import Database
+from services.kit.health import Check
+from services.kit.inbox import Consumer
+from services.kit.interceptors.steps import Tools
+from services.kit.keys import KeySet
+from services.kit.relay import Relay
+from services.kit.server import Server
+from services.kit.settle import Settler
+from services.kit.telemetry.metrics import Metrics
+from services.kit.telemetry.trace import Tracer
+from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
+from services.policy.versions import Profiles
+
+SERVICE = "intake"
+OWNERS = ("rpc", "process", SERVICE)
+# Durable consumers that must have had an event before the outbox forgets it.
+CONSUMERS: tuple[str, ...] = ()
+
+
+class SiteServicer(SiteRpcs, WatchSiteRpcs, site_service_pb2_grpc.SiteServiceServicer):
+    """kefu.intake.v1.SiteService, put together from its parts."""
+
+    def __init__(self, database: Database, rules: RulesOf, converter: Converter, feed: Feed) -> None:
+        SiteRpcs.__init__(self, database, rules, converter)
+        WatchSiteRpcs.__init__(self, feed)
+
+
+class App:
+    """One process of intake: its server, and its worker when asked for."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        server: Server,
+        profiles: Profiles,
+        commands: Commands,
+        feed: Feed,
+        worker: Worker,
+        settler: Settler | None,
+    ) -> None:
+        self.server = server
+        self.database = database
+        self.worker = worker
+        self.commands = commands
+        self._profiles = profiles
+        self._feed = feed
+        self._settler = settler
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, *, serve: bool = True, work: bool = False) -> None:
+        """Open the ports and begin the background work."""
+        self._begin("profiles", self._profiles.watch())
+        if self._settler is not None:
+            await self._stack.enter_async_context(self._settler)
+        if work:
+            self._begin("worker", self.worker.run())
+        if serve:
+            self._begin("feed", self._feed.run())
+            await self.server.start()
+
+    async def run_until_signal(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop."""
+        await self.server.run_until_signal()
+        await self.stop()
+
+    async def stop(self, *, drain_seconds: float | None = None) -> None:
+        """End without a failed call."""
+        await self.server.stop(drain_seconds=drain_seconds)
+        await self.commands.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        await self.database.close()
+
+    def _begin(self, name: str, work: object) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))  # type: ignore[arg-type]
+
+
+async def build(config: IntakeConfig) -> App:
+    """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
+    metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
+    measured = IntakeMetrics(metrics)
+    profiles = Profiles(config.profiles)
+    database = Database(config.database, SERVICE, size=config.connections)
+    await database.open()
+    rules = RulesOf(lambda: profiles.current)
+    measured.promises(rules.at(site, database.clock.now()).profile for site in rules.in_force(database.clock.now()))
+    converter = Converter(Vault(Keys.read(config.sealing_keys)))
+    commands = Commands(database, rules, observe=measured.decided, bot_patience_s=config.bot_patience_seconds)
+    feed = Feed(config.nats)
+    relay = Relay(database, config.nats, consumers=CONSUMERS)
+    settler = Settler(relay, config.nats) if database.virtual else None
+    people = People(database, rules, converter, observe=measured.decided)
+    worker = Worker(
+        database=database,
+        relay=relay,
+        dispatcher=Dispatcher(
+            database,
+            {
+                CONVERSATION: Ticker(database, rules, observe=measured.decided).fire,
+                SITE: Router(database, rules, observe=measured.decided).fire,
+                follow_ups.OWNER_KIND: follow_ups.fire,
+            },
+        ),
+        consumers=[
+            Consumer(
+                database,
+                config.nats,
+                name=name,
+                subjects=subjects,
+                handler=people.handle,
+                afterwards=settler.relay if settler else None,
+            )
+            for name, subjects in ((PEOPLE, PEOPLE_SUBJECTS), (TIERS, TIERS_SUBJECTS))
+        ],
+        metrics=measured,
+    )
+    server = Server(config.server, service=SERVICE, tools=_tools(config), metrics=metrics, checks=_checks(database))
+    conversations = ConversationServicer(
+        commands, database=database, rules=rules, converter=converter, feed=feed, simulation=config.simulation
+    )
+    server.add(conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server, conversations)
+    sites = SiteServicer(database, rules, converter, feed)
+    server.add(site_service_pb2_grpc.add_SiteServiceServicer_to_server, sites)
+    if settler is not None:
+        time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
+        server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
+    return App(
+        database=database,
+        server=server,
+        profiles=profiles,
+        commands=commands,
+        feed=feed,
+        worker=worker,
+        settler=settler,
+    )
+
+
+def _tools(config: IntakeConfig) -> Tools:
+    return Tools(
+        verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
+        tracer=Tracer.from_environment(os.environ, SERVICE),
+        validator=protovalidate.Validator(),
+    )
+
+
+def _checks(database: Database) -> Mapping[str, Check]:
+    async def reachable() -> None:
+        await database.fetchval("SELECT 1")
+
+    return {"database": reachable}

@@ -1,0 +1,41 @@
+"""Settings of intake, read from `KEFU_*` variables (services/kit/config.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from services.kit.config import setting
+from services.kit.server import ServerConfig
+
+_SERVICES: Final = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeConfig:
+    """What `serve intake` and `work intake` need."""
+
+    database: str = setting("KEFU_DATABASE_URL", help="PostgreSQL URL of intake's role", secret=True)
+    nats: str = setting("KEFU_NATS_URL", help="NATS URL", secret=True)
+    public_keys: Path = setting("KEFU_PUBLIC_KEYS", help="Folder of <kid>.pem, or JWKS file: who may sign tokens")
+    profiles: Path = setting("KEFU_PROFILES", help="Folder of the site profiles")
+    sealing_keys: Path = setting("KEFU_SEALING_KEYS", help="File of the keys that seal personal data")
+    access: Path = setting(
+        "KEFU_ACCESS_FILE", _SERVICES / "policy" / "access.yaml", help="Which role has which permissions"
+    )
+    connections: int = setting("KEFU_DATABASE_CONNECTIONS", 10, at_least=2, help="Size of the pool")
+    environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
+    bot_patience_seconds: float = setting(
+        "KEFU_INTAKE_BOT_PATIENCE_SECONDS",
+        0.0,
+        unit="s",
+        at_least=0,
+        help="Time that the bot gets to answer before a person is looked for; 0 where no bot is attached",
+    )
+    server: ServerConfig = field(default_factory=ServerConfig)
+
+    @property
+    def simulation(self) -> bool:
+        """Whether simulated traffic is taken: anywhere but in production."""
+        return self.environment != "prod"
