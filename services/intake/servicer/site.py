@@ -6,17 +6,14 @@ from typing import Any
 
 from kefu.intake.v1 import conversation_pb2 as pb
 from kefu.intake.v1 import site_service_pb2 as api
-from kefu.intake.v1 import site_service_pb2_grpc as api_grpc
 
 from services.intake.commands.rules import RulesOf
 from services.intake.convert import Converter
 from services.intake.events import timestamp
 from services.intake.queries import reports, sheets, wallboard
-from services.intake.queries.feed import Feed
 from services.intake.queries.reports import Line, Report
 from services.intake.queries.wallboard import Breach, Level, PersonFigures, QueueFigures
 from services.intake.servicer.names import SITE, instant
-from services.intake.servicer.watch import WatchSiteRpcs
 from services.kit.call import current
 from services.kit.db import Database
 
@@ -94,14 +91,6 @@ class SiteRpcs:
             capacity=of.capacity,
             occupancy_ratio=of.occupancy,
         )
-
-
-class SiteServicer(SiteRpcs, WatchSiteRpcs, api_grpc.SiteServiceServicer):
-    """kefu.intake.v1.SiteService."""
-
-    def __init__(self, *, database: Database, rules: RulesOf, converter: Converter, feed: Feed) -> None:
-        SiteRpcs.__init__(self, database, rules, converter)
-        WatchSiteRpcs.__init__(self, feed)
 
 
 def _queue(of: QueueFigures) -> api.QueueFigures:
