@@ -1,7 +1,10 @@
 """Health by name (grpc.health.v1).
 
 "liveness" says only that the process answers; "readiness", "" and each service say that the checks pass: database
-reachable, schema version right, and whatever else the service hands in.
+reachable, schema version right, and whatever else the service hands in. "accepting" is SERVING until the process
+begins to stop, whatever its checks say: our clients watch it (client/target.py), so that no call is on its way to a
+server that closes. gRPC alone cannot promise that: a call that it has read but not handed over when the server stops
+ends as CANCELLED (grpc#41785).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ Check = Callable[[], Awaitable[None]]
 
 LIVENESS: Final = "liveness"
 READINESS: Final = "readiness"
+ACCEPTING: Final = "accepting"
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 _log: Final = logging.getLogger("kefu.health")
@@ -56,12 +60,14 @@ class Health:
     async def start(self) -> None:
         """Publish a first answer, then keep checking."""
         await self.servicer.set(LIVENESS, _SERVING)
+        await self.servicer.set(ACCEPTING, _SERVING)
         await self.check()
         self._task = asyncio.create_task(self._keep_checking(), name="health")
 
     async def drain(self) -> None:
         """Say NOT_SERVING from now on, so that nobody new is sent here; liveness stays."""
         self._draining = True
+        await self.servicer.set(ACCEPTING, _NOT_SERVING)
         await self._publish()
 
     async def stop(self) -> None:

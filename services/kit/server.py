@@ -102,7 +102,7 @@ class Server:
         self._lag_task: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self.health = Health({}, metrics, services=())
-        self.metrics_port = MetricsPort(metrics.registry, config.metrics_listen)
+        self.metrics_port: MetricsPort | None = None
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -124,9 +124,10 @@ class Server:
             health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
             reflection.enable_server_reflection([*self._services, health_name, reflection.SERVICE_NAME], self._grpc)
         self.port = self._listen()
+        self.metrics_port = MetricsPort(self._metrics.registry, self.config.metrics_listen)
+        self.metrics_port.start()
         await self._grpc.start()
         await self.health.start()
-        self.metrics_port.start()
         self._lag_task = asyncio.create_task(self._watch_loop(), name="loop-lag")
         # What start-up built stays for good: the garbage collector need not look at it again.
         gc.collect()
@@ -160,7 +161,8 @@ class Server:
             self._lag_task.cancel()
             await asyncio.gather(self._lag_task, return_exceptions=True)
         await asyncio.to_thread(self._tools.tracer.close)
-        await asyncio.to_thread(self.metrics_port.stop)
+        if self.metrics_port is not None:
+            await asyncio.to_thread(self.metrics_port.stop)
 
     def _register(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
         descriptor = descriptor_pool.Default().FindServiceByName(service)
@@ -198,7 +200,8 @@ class Server:
             began = time.monotonic()
             await asyncio.sleep(_LAG_SECONDS)
             lag.set(max(0.0, time.monotonic() - began - _LAG_SECONDS))
-            self.metrics_port.turned()
+            if self.metrics_port is not None:
+                self.metrics_port.turned()
 
 
 class _Recorder:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf import descriptor_pool
 
+from services.kit.health import ACCEPTING
 from services.kit.interceptors.method import Method
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -67,9 +68,9 @@ class Target:
 
 
 def service_config(services: Sequence[str]) -> str:
-    """The service config of these services: round robin, and retries for the methods that may be repeated.
+    """The service config of these services: round robin over the servers that accept calls, and retries.
 
-    A method may be repeated when its contract says NO_SIDE_EFFECTS or IDEMPOTENT (a write is so by its request_id).
+    Retried, on UNAVAILABLE only, is what its contract calls NO_SIDE_EFFECTS or IDEMPOTENT (a write, by its request_id).
     """
     pool = descriptor_pool.Default()
     names = [
@@ -80,6 +81,7 @@ def service_config(services: Sequence[str]) -> str:
     ]
     config: dict[str, Any] = {
         "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": ACCEPTING},
         "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
     }
     if names:

@@ -29,19 +29,25 @@ class _Quiet(WSGIRequestHandler):
 
 
 class MetricsPort:
-    """Serves the registry; `turned()` is called by the event loop, so that /healthz notices a stuck one."""
+    """Serves the registry on `address` (host:port; OSError when it is taken).
+
+    The event loop calls `turned()`, so that /healthz notices a stuck one.
+    """
 
     def __init__(self, registry: CollectorRegistry, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._metrics = prometheus_client.make_wsgi_app(registry)
         self._turned_at = time.monotonic()
-        self._server = make_server(
-            host or "0.0.0.0",  # noqa: S104 - ":9090" means every interface, as everywhere
-            int(port),
-            self._respond,
-            server_class=_ThreadingServer,
-            handler_class=_Quiet,
-        )
+        try:
+            self._server = make_server(
+                host or "0.0.0.0",  # noqa: S104 - ":9090" means every interface, as everywhere
+                int(port),
+                self._respond,
+                server_class=_ThreadingServer,
+                handler_class=_Quiet,
+            )
+        except OSError as error:
+            raise OSError(f"cannot listen on {address} for metrics: is the port taken?") from error
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 

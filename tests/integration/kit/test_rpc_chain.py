@@ -26,8 +26,6 @@ from services.kit.errors import (
 )
 from services.kit.testing.grpc import Running, serve
 
-from .echo_servicer import SECRET, echo_servicer
-
 ACCESS = Access.of({"roles": {"admin": ["*"], "talker": ["echo.*"], "reader": ["conversations.read"]}})
 ARITIES = ("Say", "SayMany", "Collect", "Talk")
 NAME = "sites/desk/conversations/c1"
@@ -35,7 +33,7 @@ NAME = "sites/desk/conversations/c1"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running(contract: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
-    registered = [(contract.rpc.add_EchoServiceServicer_to_server, echo_servicer(contract))]
+    registered = contract.registered()
     async with serve(registered, keys_folder=tmp_path_factory.mktemp("keys"), access=ACCESS) as server:
         yield server
 
@@ -144,7 +142,9 @@ FAILURES: list[tuple[str, dict[str, Any] | bytes, Token, type[KefuError], int, s
 
 
 @pytest.mark.parametrize("arity", ARITIES)
-@pytest.mark.parametrize(("what", "sent", "token", "kind", "reason", "field"), FAILURES, ids=[row[0] for row in FAILURES])
+@pytest.mark.parametrize(
+    ("what", "sent", "token", "kind", "reason", "field"), FAILURES, ids=[row[0] for row in FAILURES]
+)
 async def test_failures(
     running: Running,
     contract: Any,
@@ -164,10 +164,10 @@ async def test_failures(
     assert [violation.field for violation in caught.value.fields] == ([field] if field else [])
     if what == "unknown error":
         # The text stays in our log, under the id that the caller got.
-        assert SECRET not in str(caught.value)
+        assert "secret" not in str(caught.value)
         (record,) = [record for record in caplog.records if record.getMessage() == "unexpected error"]
         assert record.__dict__["error_id"] == caught.value.metadata["error_id"]
-        assert SECRET in caplog.text
+        assert "a secret in an exception" in caplog.text
     else:
         assert not caplog.records
 
@@ -194,11 +194,10 @@ async def test_error_after_the_first_answer(
 
     call = channel.unary_stream if arity == "SayMany" else channel.stream_stream
     stream = call(path, None, None)(request if arity == "SayMany" else requests())
-    answers = []
+    answers = aiter(stream)
+    assert await anext(answers)
     with pytest.raises(kind):
-        async for answer in stream:
-            answers.append(answer)
-    assert len(answers) == 1
+        await anext(answers)
 
 
 @pytest.mark.parametrize("arity", ["Collect", "Talk"])
@@ -215,7 +214,7 @@ async def test_deadline_of_the_caller(running: Running, contract: Any, arity: st
 
 
 async def test_deadline_is_defaulted_and_enforced(contract: Any, tmp_path: Path) -> None:
-    registered = [(contract.rpc.add_EchoServiceServicer_to_server, echo_servicer(contract))]
+    registered = contract.registered()
     async with serve(registered, keys_folder=tmp_path, unary_seconds=0.3) as running:
         async with grpc.aio.insecure_channel(running.address) as bare:
             metadata = (("authorization", f"Bearer {running.token()}"),)
@@ -320,7 +319,7 @@ async def test_traceparent_goes_through(running: Running, contract: Any) -> None
 
 
 async def test_calls_are_counted_by_method_and_code(contract: Any, tmp_path: Path) -> None:
-    registered = [(contract.rpc.add_EchoServiceServicer_to_server, echo_servicer(contract))]
+    registered = contract.registered()
     async with serve(registered, keys_folder=tmp_path) as running:
         channel = running.channel()
         for arity in ARITIES:
