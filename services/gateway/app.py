@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import importlib.resources
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from services.gateway.accounts import People
 from services.gateway.config import GatewayConfig
 from services.gateway.console.gate import Gate
+from services.gateway.console.pages import console_blueprint, error_page
 from services.gateway.gate import WebGate
 from services.gateway.identity.oidc import oidc_blueprint
 from services.gateway.identity.passwords import Passwords
@@ -167,11 +168,7 @@ def wsgi() -> Flask:
     port = MetricsPort(parts.metrics.registry, config.metrics_listen)
     port.start()
     atexit.register(parts.close)
-    return create_app(parts, **_console())
-
-
-def _console() -> Mapping[str, object]:
-    return {}
+    return create_app(parts, pages=console_blueprint, error_page=error_page)
 
 
 def serve(config: GatewayConfig) -> None:

@@ -1,1 +1,1 @@
-"""The console: pages for people at work and the chat page for customers, rendered on the server, alive by htmx and SSE."""
+"""The console: pages for people at work and the customers' chat page, rendered on the server, alive by SSE."""

@@ -39,6 +39,10 @@ class Formats:
         """The day."""
         return format_date(at.astimezone(self._zone), "long", locale=self._language)
 
+    def short_day(self, at: datetime) -> str:
+        """The day in its shortest form."""
+        return format_date(at.astimezone(self._zone), "yyyy-MM-dd", locale=self._language)
+
     def moment(self, at: datetime) -> str:
         """Day and time."""
         return format_datetime(at, "yyyy-MM-dd HH:mm", tzinfo=self._zone, locale=self._language)

@@ -1,4 +1,4 @@
-"""What the console needs of the gateway around it: who is signed in, how to call services, what the sites' profiles say.
+"""What the console needs of the gateway around it: who is signed in, how to call services, the sites' profiles.
 
 The gateway's app factory builds one `Gate` and registers `console_blueprint(gate)`. Pages know nothing of cookies,
 tokens or channels.
@@ -19,7 +19,7 @@ Reply = TypeVar("Reply", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The person of the current web request. `id` is the person's id in staffing; `roles` by site ("*" = every site)."""
+    """The person of the current web request. `id` is their id in staffing; `roles` by site ("*" = every site)."""
 
     id: str
     user_name: str

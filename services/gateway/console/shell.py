@@ -111,6 +111,7 @@ class Shell:
             ],
             presence=self.presence(site, person.id),
             simulation=self._simulation(),
+            may_simulate=self.gate.may("simulation.manage", "*"),
             environment=self.gate.environment,
             stream=self.gate.stream_url,
         )

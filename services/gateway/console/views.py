@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 
@@ -325,9 +325,9 @@ class Frame:
     nav: Sequence[NavItem]
     presence: str = ""
     simulation: bool | None = None
+    may_simulate: bool = False
     environment: str = ""
     stream: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def _total(levels: Sequence[ServiceLevel]) -> ServiceLevel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, request, url_for
@@ -38,9 +39,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             people=[views.Option(person, name) for person, name in names.items()],
             names=names,
             rows=[_row(site, c) for c in reply.conversations],
-            next_href=url_for("console.conversations", site=site, **asked, page=reply.next_page_token)
-            if reply.next_page_token
-            else "",
+            next_href=f"?{urlencode({**asked, 'page': reply.next_page_token})}" if reply.next_page_token else "",
         )
 
     def _row(site: str, c: pb.Conversation) -> views.Row:

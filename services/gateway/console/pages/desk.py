@@ -24,7 +24,7 @@ _MINE: Final = [
         "HANDOFF_PENDING",
         "WRAP_UP",
         "HARASSMENT_HOLD",
-    )  # fmt: skip
+    )
 ]
 _AT_WORK: Final = frozenset({"AVAILABLE", "BUSY"})
 _EARLIER: Final = 6
@@ -76,7 +76,6 @@ def _page(shell: Shell, frame: views.Frame, opened: views.Conversation | None) -
         frame=frame,
         desk=views.Desk(lists.offered, lists.mine, lists.waiting, lists.oldest_wait_seconds, opened),
         sources=SOURCES,
-        may_simulate=shell.gate.may("simulation.manage", "*"),
         site_stream=shell.stream(f"sites/{site.id}:watch"),
         conversation_stream=shell.stream(f"sites/{site.id}/conversations/{opened.row.id}:watch") if opened else "",
     )

@@ -57,9 +57,9 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
         words = shell.words()(f"done.{action}")
         if action in _STAY:
             return done(words, events={"kefu:refresh": True, "kefu:done": True})
-        page = "console.desk" if action in _LEAVE else "console.desk_conversation"
-        where = {} if action in _LEAVE else {"conversation": conversation}
-        return done(go=url_for(page, site=site, **where))
+        if action in _LEAVE:
+            return done(go=url_for("console.desk", site=site))
+        return done(go=url_for("console.desk_conversation", site=site, conversation=conversation))
 
 
 def send_file(backend: Backend, conversation: str, file: FileStorage, key: str) -> str:

@@ -67,4 +67,4 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
     @blueprint.post("/s/<site>/simulation")
     def simulation(site: str) -> str:
         shell.gate.simulate(bool(request.form.get("running")))
-        return shell.render("parts/simulation.html", frame=shell.frame(site, ""), may_simulate=True)
+        return shell.render("parts/simulation.html", frame=shell.frame(site, ""))

@@ -17,7 +17,7 @@ _KEPT: Final = 4_000
 
 
 class Trend:
-    """Offered conversations and service level by quarter of an hour. Quarters that ended an hour ago no longer change."""
+    """Conversations and service level by quarter of an hour. What ended an hour ago no longer changes and is kept."""
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -54,7 +54,6 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             "pages/wallboard.html",
             frame=frame,
             board=_board(frame.site),
-            may_simulate=shell.gate.may("simulation.manage", "*"),
             site_stream=shell.stream(f"sites/{site}:watch"),
         )
 

@@ -95,9 +95,9 @@ def actions(c: pb.Conversation, *, me: str, may: Callable[[str], bool], greeted:
     serves, supervises = may("conversations.serve"), may("conversations.supervise")
     if is_offered(c, me) and serves:
         found |= {"accept", "decline"}
-    elif serves and (c.assignee == me or c.accountable_owner == me or supervises):
+    elif serves and (me in (c.assignee, c.accountable_owner) or supervises):
         found |= _HOLDER.get(state, frozenset())
-        if state in _TALKING and (c.assignee == me or c.accountable_owner == me):
+        if state in _TALKING and (me in (c.assignee, c.accountable_owner)):
             found.add("reply")
             if not greeted:
                 found.add("greet")
