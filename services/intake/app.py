@@ -22,6 +22,7 @@ from services.intake.commands.work import CONVERSATION, SITE
 from services.intake.config import IntakeConfig
 from services.intake.convert import Converter
 from services.intake.metrics import IntakeMetrics
+from services.intake.queries import search
 from services.intake.queries.feed import Feed
 from services.intake.servicer.conversations import ConversationServicer
 from services.intake.servicer.site import SiteRpcs
@@ -143,12 +144,17 @@ async def build(config: IntakeConfig) -> App:
                 config.nats,
                 name=name,
                 subjects=subjects,
-                handler=people.handle,
+                handler=handler,
                 afterwards=settler.relay if settler else None,
             )
-            for name, subjects in ((PEOPLE, PEOPLE_SUBJECTS), (TIERS, TIERS_SUBJECTS))
+            for name, subjects, handler in (
+                (PEOPLE, PEOPLE_SUBJECTS, people.handle),
+                (TIERS, TIERS_SUBJECTS, people.handle),
+                (search.CONSUMER, search.SUBJECTS, search.note),
+            )
         ],
         metrics=measured,
+        others=[search.Indexer(database).run],
     )
     server = Server(config.server, service=SERVICE, tools=_tools(config), metrics=metrics, checks=_checks(database))
     conversations = ConversationServicer(

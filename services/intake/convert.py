@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Protocol
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.intake.v1 import conversation_pb2 as pb
 
 from services.intake.domain.clock import Clock
@@ -20,13 +21,13 @@ PERSON_NAME: Final = "intake.person_name"
 
 _STATES: Final = {name.removeprefix("STATE_"): value for name, value in pb.Conversation.State.items()}
 _CHANNELS: Final = {name.removeprefix("CHANNEL_"): value for name, value in pb.Channel.items()}
-_CHANNEL_NAMES: Final = {value: name for name, value in _CHANNELS.items()}
+_CHANNEL_NAMES: Final[dict[int, str]] = {value: name for name, value in _CHANNELS.items()}
 _CLOCK_KINDS: Final = {name.removeprefix("KIND_"): value for name, value in pb.Clock.Kind.items()}
 _CLOCK_STATES: Final = {name.removeprefix("STATE_"): value for name, value in pb.Clock.State.items()}
 _CALL_STATES: Final = {name.removeprefix("STATE_"): value for name, value in pb.Call.State.items()}
 _AUTHORS: Final = {name.removeprefix("AUTHOR_KIND_"): value for name, value in pb.Message.AuthorKind.items()}
 _KINDS: Final = {name.removeprefix("KIND_"): value for name, value in pb.Message.Kind.items()}
-_KIND_NAMES: Final = {value: name for name, value in _KINDS.items()}
+_KIND_NAMES: Final[dict[int, str]] = {value: name for name, value in _KINDS.items()}
 
 
 class Sealer(Protocol):
@@ -142,5 +143,5 @@ def _call(c: Conversation) -> pb.Call | None:
     return pb.Call(state=_CALL_STATES[c.call_state], rings=c.rings, answer_time=_maybe(c.answered_at))
 
 
-def _maybe(at: datetime | None) -> object | None:
+def _maybe(at: datetime | None) -> Timestamp | None:
     return None if at is None else timestamp(at)

@@ -1,4 +1,4 @@
-"""What intake does besides answering: deadlines and routing, its outbox, what neighbours tell, figures of the queues."""
+"""What intake does besides answering: deadlines, routing, its outbox, what neighbours tell, queue figures."""
 
 from __future__ import annotations
 

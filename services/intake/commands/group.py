@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from services.intake import errors
-from services.intake.commands.job import Job, Outcome, burst_key
+from services.intake.commands.job import Job, Outcome, R, burst_key
 from services.intake.commands.rules import RulesOf
 from services.intake.commands.work import Work
-from services.intake.domain.commands import Append, Open, Transfer
+from services.intake.domain.commands import Append, Command, Open, Transfer
 from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
@@ -52,9 +52,10 @@ class Commands:
             self._run, key=lambda job: job.key, unique=lambda job: job.request, lanes=lanes
         )
 
-    async def run(self, job: Job[Any]) -> Any:
+    async def run(self, job: Job[R]) -> R:
         """Run a command with its neighbours; returns its reply. Raises KefuError for whatever refuses it."""
-        return await self._groups.submit(job)
+        reply: R = await self._groups.submit(job)
+        return reply
 
     async def close(self) -> None:
         """Wait for what was begun."""
@@ -100,7 +101,7 @@ class _Group:
     async def load(self, jobs: Sequence[AnyJob]) -> None:
         """Lock and load. Stored replies are read after the locks, so that a twin's reply is seen once it let go."""
         tx, work = self._work.tx, self._work
-        opens = [job for job in jobs if isinstance(job.command, Open)]
+        opens = [(job, job.command) for job in jobs if isinstance(job.command, Open)]
         work.take((await reads.lock(tx, ((job.site, job.id) for job in jobs if job.id))).values())
         if opens:
             await self._load_opens(opens)
@@ -119,14 +120,14 @@ class _Group:
         ]
         self._targets = await reads.targets(tx, people)
 
-    async def _load_opens(self, jobs: Sequence[AnyJob]) -> None:
+    async def _load_opens(self, opens: Sequence[tuple[AnyJob, Open]]) -> None:
         tx, work = self._work.tx, self._work
-        external = [(job.site, job.command.channel, job.command.external_id) for job in jobs if job.command.external_id]
+        external = [(job.site, open_.channel, open_.external_id) for job, open_ in opens if open_.external_id]
         work.take(await reads.lock_external(tx, external))
-        bursts = [(job.site, key) for job in jobs if (key := self._burst_key(job))]
+        bursts = [(job.site, key) for job, open_ in opens if (key := self._burst_key(job, open_))]
         work.take(await reads.lock_bursts(tx, bursts))
-        self._tiers = await reads.tiers(tx, ((job.site, job.command.customer) for job in jobs if job.command.customer))
-        self._surges = await reads.surges(tx, (job.site for job in jobs))
+        self._tiers = await reads.tiers(tx, ((job.site, open_.customer) for job, open_ in opens if open_.customer))
+        self._surges = await reads.surges(tx, (job.site for job, _ in opens))
 
     async def _load_repeated(self) -> None:
         """Load the conversations of stored replies that open nothing: their words are not kept with the reply."""
@@ -143,7 +144,9 @@ class _Group:
                 return stored
             if stored is not None:
                 return job.answer.again(stored.reply, self._again(stored.reply))
-            reply = job.answer.reply(self._open(job) if isinstance(job.command, Open) else self._change(job))
+            command = job.command
+            outcome = self._open(job, command) if isinstance(command, Open) else self._change(job, command)
+            reply = job.answer.reply(outcome)
         except Refusal as refused:
             return errors.of_refusal(refused)
         except KefuError as error:
@@ -157,12 +160,11 @@ class _Group:
         key = _key_of(kept)
         return None if key is None else self._work.find(*key)
 
-    def _change(self, job: AnyJob) -> Outcome:
+    def _change(self, job: AnyJob, command: Command) -> Outcome:
         conversation = self._work.find(job.site, job.id)
         if conversation is None:
             # A customer must not learn from the answer which ids exist.
             raise Forbidden if job.caller.kind is CallerKind.CUSTOMER else Missing
-        command = job.command
         if isinstance(command, Append):
             sent = self._sent.get((job.site, job.id, command.external_id)) if command.external_id else None
             if sent is not None:
@@ -174,21 +176,21 @@ class _Group:
             command = replace(command, target=self._targets.get((job.site, command.person)))
         return self._decided(job, decide(conversation, command, self._context(job)))
 
-    def _open(self, job: AnyJob) -> Outcome:
-        command: Open = job.command
+    def _open(self, job: AnyJob, command: Open) -> Outcome:
         context = self._context(job)
         customers_own(command, context)
-        known = self._known_external(job) or self._known_burst(job)
+        key = self._burst_key(job, command)
+        again = self._work.find_external(job.site, command.channel, command.external_id)
+        known = again or self._in_burst(job.site, key, context)
         if known is not None:
             own(known, job.caller)
-            again = command.external_id and known.external_id == command.external_id
-            if again or not command.text:
+            if again is not None or not command.text:
                 return Outcome(known)
             words = Append(MessageKind.TEXT, command.text, bot_patience_s=self._bot_patience_s)
             return self._decided(job, decide(known, words, context))
-        key = self._burst_key(job)
-        for holder in [c for c in self._work.all() if key and c.site == job.site and c.burst_key == key]:
-            freed = holder.copy()
+        earlier = self._work.find_burst(job.site, key)
+        if earlier is not None:
+            freed = earlier.copy()
             freed.burst_key = ""
             self._work.replace(freed)
         command = replace(
@@ -199,29 +201,18 @@ class _Group:
         )
         return self._decided(job, open_new(command, context, burst=key))
 
-    def _known_external(self, job: AnyJob) -> Conversation | None:
-        command: Open = job.command
-        if not command.external_id:
+    def _in_burst(self, site: str, key: str, context: Context) -> Conversation | None:
+        """Return the open conversation to which the customer's words belong, if they come soon enough."""
+        found = self._work.find_burst(site, key)
+        if found is None or found.state not in ONLINE:
             return None
-        same = (job.site, command.channel, command.external_id)
-        return next((c for c in self._work.all() if (c.site, c.channel, c.external_id) == same), None)
+        silent = (context.now - found.customer_at).total_seconds()
+        return found if silent <= context.rules.profile.routing.burst_window_s else None
 
-    def _known_burst(self, job: AnyJob) -> Conversation | None:
-        """Return the open conversation to which the customer's words belong, if they come soon enough after the last."""
-        key = self._burst_key(job)
-        if not key:
-            return None
-        window = self._rules.at(job.site, self._work.now).profile.routing.burst_window_s
-        for c in self._work.all():
-            if c.site == job.site and c.burst_key == key and c.state in ONLINE:
-                if (self._work.now - c.customer_at).total_seconds() <= window:
-                    return c
-        return None
-
-    def _burst_key(self, job: AnyJob) -> str:
+    def _burst_key(self, job: AnyJob, command: Open) -> str:
         """Return the burst key with the queue worked out; empty where the site refuses queue or channel anyway."""
         try:
-            return burst_key(job.command, queue_of(job.command, self._context(job)))
+            return burst_key(command, queue_of(command, self._context(job)))
         except (Refusal, KefuError):
             return ""
 

@@ -51,7 +51,7 @@ class Job(Generic[R]):
     @property
     def key(self) -> tuple[str, str]:
         """The aggregate: the conversation, or where the customer's words might find one."""
-        return self.site, self.id or burst_key(self.command)
+        return self.site, self.id or (burst_key(self.command) if isinstance(self.command, Open) else "")
 
     @property
     def request(self) -> tuple[str, str] | None:
@@ -74,7 +74,7 @@ class ConversationAnswer:
         kept = pb.Conversation()
         kept.CopyFrom(reply)
         for field in WORDS:
-            kept.ClearField(field)  # type: ignore[arg-type]
+            kept.ClearField(field)
         return kept.SerializeToString()
 
     def again(self, kept: bytes, conversation: Conversation | None) -> pb.Conversation:
@@ -112,8 +112,8 @@ class MessageAnswer:
         return reply
 
 
-def burst_key(command: Command | Open, queue: str = "") -> str:
+def burst_key(command: Open, queue: str = "") -> str:
     """Return under which key a customer's next words find a conversation; empty for calls and unknown customers."""
-    if not isinstance(command, Open) or not command.customer or command.channel == "PHONE":
+    if not command.customer or command.channel == "PHONE":
         return ""
     return f"{command.channel}/{queue or command.queue}/{command.customer}"

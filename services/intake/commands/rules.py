@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from services.intake import errors
 from services.intake.domain.rules import SiteRules
@@ -53,4 +54,4 @@ class RulesOf:
             found = self._current().by_hash(version)
             if found is not None:
                 await store.remember(tx, found)
-                tx.after_commit(lambda version=version: self._remembered.add(version))
+                tx.after_commit(partial(self._remembered.add, version))

@@ -37,6 +37,8 @@ class Work:
         self._loaded: dict[Key, Conversation] = {}
         self._current: dict[Key, Conversation] = {}
         self._changed: dict[Key, None] = {}
+        self._external: dict[tuple[str, str, str], Key] = {}
+        self._bursts: dict[Key, Key] = {}
         self._arm: dict[Key, Timer] = {}
         self._route: set[str] = set()
         self._loads: Counter[Key] = Counter()
@@ -48,18 +50,28 @@ class Work:
             key = (conversation.site, conversation.id)
             if key not in self._current:
                 self._loaded[key] = self._current[key] = conversation
+                self._index(conversation, key)
 
     def find(self, site: str, id_: str) -> Conversation | None:
         """Return a conversation as it stands now, None where there is none."""
         return self._current.get((site, id_))
 
-    def all(self) -> Iterable[Conversation]:
-        """Return every conversation of the group as it stands now."""
-        return self._current.values()
+    def find_external(self, site: str, channel: str, external_id: str) -> Conversation | None:
+        """Return the conversation of a channel's own id, None where there is none or the id is empty."""
+        key = self._external.get((site, channel, external_id))
+        return self._current[key] if key and external_id else None
+
+    def find_burst(self, site: str, burst_key: str) -> Conversation | None:
+        """Return the conversation that a customer's next words would find, None where there is none."""
+        key = self._bursts.get((site, burst_key))
+        found = self._current[key] if key and burst_key else None
+        return found if found and found.burst_key == burst_key else None
 
     def replace(self, conversation: Conversation) -> None:
         """Put a changed conversation in the place of what there was."""
         key = (conversation.site, conversation.id)
+        if key not in self._current:
+            self._index(conversation, key)
         self._current[key] = conversation
         self._changed[key] = None
 
@@ -109,6 +121,12 @@ class Work:
         if self._arm:
             await timers.arm(tx, sorted(self._arm.values(), key=lambda timer: timer.key))
         await writes.shift_loads(tx, self._loads, self.now)
+
+    def _index(self, conversation: Conversation, key: Key) -> None:
+        if conversation.external_id:
+            self._external[conversation.site, conversation.channel, conversation.external_id] = key
+        if conversation.burst_key:
+            self._bursts[conversation.site, conversation.burst_key] = key
 
     def _outcomes(self) -> Iterable[tuple[Conversation, str, Change]]:
         for decision in self.decisions:

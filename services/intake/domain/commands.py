@@ -29,7 +29,7 @@ ROUTER = Caller(CallerKind.SYSTEM, "router")
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A new conversation; `text` is the customer's first message, empty when they only entered. `tier` may be unknown."""
+    """A new conversation; `text` is the customer's first message, empty when they only entered."""
 
     channel: str
     external_id: str
@@ -64,6 +64,8 @@ class Accept:
 class Decline:
     """Give back what was offered."""
 
+    reason: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordNeed:
@@ -88,6 +90,7 @@ class Transfer:
 
     queue: str
     person: str
+    reason: str
     target: Target | None = None
 
 
@@ -111,6 +114,8 @@ class Redirect:
 @dataclass(frozen=True, slots=True)
 class ReportHarassment:
     """Stop, and let a supervisor look."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

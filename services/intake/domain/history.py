@@ -70,7 +70,7 @@ Detail: TypeAlias = Moved | Said | Assigned | Clocked | Rated | Noted
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a conversation's history. `fact` (with its `number`) is what its promises are judged by in a replay."""
+    """One line of a conversation's history. A replay judges promises by `fact` and `number`."""
 
     version: int
     at: datetime

@@ -56,7 +56,7 @@ _ALLOWED: Final[Mapping[State, frozenset[str]]] = MappingProxyType(
 
 
 def check(transition: str, state: State) -> tuple[State, ...]:
-    """Return the states to which `transition` may lead from `state`; raises WrongState naming what is allowed instead."""
+    """Return where `transition` may lead from `state`; raises WrongState naming what is allowed instead."""
     after = TRANSITIONS[transition].get(state)
     if after is None:
         raise wrong_state(transition, state)

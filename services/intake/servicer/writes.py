@@ -47,7 +47,7 @@ class ConversationWrites(api_grpc.ConversationServiceServicer):
             tier=str(claims.get("tier", "")) if caller.customer else "",
             simulated=simulated(call, request.simulated, allowed=self._simulation),
         )
-        return await self._run(Job(call, caller, call.site, "", command, self._conversation))
+        return await self._commands.run(Job(call, caller, call.site, "", command, self._conversation))
 
     async def AppendMessage(self, request: api.AppendMessageRequest, context: Context) -> pb.Message:
         """Add a message, note or attachment."""
@@ -55,7 +55,7 @@ class ConversationWrites(api_grpc.ConversationServiceServicer):
         kind = convert.message_kind(given.kind)
         command = c.Append(kind, given.text, given.external_id, given.attachment)
         id_ = request.parent.rpartition("/")[2]
-        return await self._run(Job(call, caller_of(call), call.site, id_, command, MessageAnswer(command)))
+        return await self._commands.run(Job(call, caller_of(call), call.site, id_, command, MessageAnswer(command)))
 
     async def AcceptConversation(self, request: api.AcceptConversationRequest, context: Context) -> pb.Conversation:
         """Take what was offered."""
@@ -63,7 +63,7 @@ class ConversationWrites(api_grpc.ConversationServiceServicer):
 
     async def DeclineConversation(self, request: api.DeclineConversationRequest, context: Context) -> pb.Conversation:
         """Give back what was offered."""
-        return await self._change(request.name, c.Decline())
+        return await self._change(request.name, c.Decline(request.reason))
 
     async def RecordNeed(self, request: api.RecordNeedRequest, context: Context) -> pb.Conversation:
         """Record need and source."""
@@ -71,7 +71,7 @@ class ConversationWrites(api_grpc.ConversationServiceServicer):
 
     async def TransferConversation(self, request: api.TransferConversationRequest, context: Context) -> pb.Conversation:
         """Hand over."""
-        return await self._change(request.name, c.Transfer(request.queue, request.person))
+        return await self._change(request.name, c.Transfer(request.queue, request.person, request.reason))
 
     async def HoldForVerification(self, request: api.HoldForVerificationRequest, context: Context) -> pb.Conversation:
         """Promise a call back."""
@@ -88,7 +88,7 @@ class ConversationWrites(api_grpc.ConversationServiceServicer):
 
     async def ReportHarassment(self, request: api.ReportHarassmentRequest, context: Context) -> pb.Conversation:
         """Stop it because of harassment."""
-        return await self._change(request.name, c.ReportHarassment())
+        return await self._change(request.name, c.ReportHarassment(request.reason))
 
     async def ReleaseHold(self, request: api.ReleaseHoldRequest, context: Context) -> pb.Conversation:
         """A supervisor's decision."""
@@ -132,7 +132,4 @@ class ConversationWrites(api_grpc.ConversationServiceServicer):
     async def _change(self, name: str, command: Command) -> pb.Conversation:
         call = current()
         id_ = name.rpartition("/")[2]
-        return await self._run(Job(call, caller_of(call), call.site, id_, command, self._conversation))
-
-    async def _run(self, job: Job[Any]) -> Any:
-        return await self._commands.run(job)
+        return await self._commands.run(Job(call, caller_of(call), call.site, id_, command, self._conversation))

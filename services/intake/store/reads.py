@@ -105,7 +105,7 @@ async def surges(tx: Transaction, sites: Iterable[str]) -> set[str]:
 
 
 async def targets(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Target]:
-    """Return people to whom something is to be handed over, by (site, person). Not locked: the write has the last word."""
+    """Return people to hand something over to, by (site, person). Not locked: the write has the last word."""
     ordered = sorted(set(keys))
     if not ordered:
         return {}

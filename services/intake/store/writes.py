@@ -145,7 +145,8 @@ _heavy: Final = attrgetter(*_HEAVY)
 async def save(tx: Transaction, changed: Sequence[tuple[Conversation | None, Conversation]]) -> None:
     """Write conversations: (as loaded, as they are to be), None for new ones. Raises Aborted if a row is not there."""
     new = [after for before, after in changed if before is None]
-    light, heavy = [], []
+    light: list[Conversation] = []
+    heavy: list[Conversation] = []
     for before, after in changed:
         if before is not None:
             (light if _heavy(before) == _heavy(after) else heavy).append(after)

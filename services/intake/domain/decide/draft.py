@@ -103,6 +103,11 @@ class Draft:
         self.record(f"message {author}", Said(message.id, author, kind is MessageKind.NOTE), fact)
         return message
 
+    def note(self, text: str) -> None:
+        """Tell colleagues why; nothing to say leaves nothing."""
+        if text:
+            self.say(MessageKind.NOTE, text, AuthorKind.AGENT, None)
+
     def assign(self, person: str, cause: Cause) -> None:
         """Give it to a person, or to nobody."""
         c = self.c

@@ -64,7 +64,7 @@ def expire_rating(draft: Draft) -> None:
 
 
 def leave(draft: Draft, _: Leave) -> None:
-    """The customer goes: abandoned before anybody took it, to be wrapped up after that, settled if the bot had answered."""
+    """The customer goes: abandoned before anybody took it, wrapped up after that, settled if the bot had answered."""
     c = draft.c
     machine.check("leave", c.state)
     if c.state is State.BOT and c.bot_until is None:
@@ -96,11 +96,12 @@ def redirect(draft: Draft, command: Redirect) -> None:
     _end(draft, "redirect", State.REDIRECTED)
 
 
-def report_harassment(draft: Draft, _: ReportHarassment) -> None:
+def report_harassment(draft: Draft, command: ReportHarassment) -> None:
     """Stop it; nobody has to answer while a supervisor looks."""
     c = draft.c
     machine.check("reportHarassment", c.state)
     guards.holder(draft)
+    draft.note(command.reason)
     c.resume_state = c.state
     draft.move("reportHarassment", fact=Fact.ENDED)
 

@@ -110,7 +110,7 @@ def reopen(draft: Draft) -> None:
 
 
 def _answer(draft: Draft) -> Fact:
-    """A person's words to the customer. While the answer is being verified they assure, but do not settle the promise."""
+    """A person's words to the customer. While the answer is being verified they do not settle that promise."""
     c = draft.c
     if draft.caller.kind is not CallerKind.PERSON:
         raise InvalidField("message.kind", "a service sends no words of a person")

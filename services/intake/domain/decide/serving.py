@@ -54,11 +54,12 @@ def _pick_up(draft: Draft) -> Fact | None:
     return Fact.PICKED_UP
 
 
-def decline(draft: Draft, _: Decline) -> None:
+def decline(draft: Draft, command: Decline) -> None:
     """Give it back: to the queue with its old waiting time, or to the owner who wanted to hand it over."""
     c = draft.c
     machine.check("decline", c.state)
     guards.offeree(draft)
+    draft.note(command.reason)
     _give_back(draft, "decline", Cause.RELEASED)
 
 
@@ -119,6 +120,7 @@ def transfer(draft: Draft, command: Transfer) -> None:
         raise LimitReached("routing.max_transfers")
     if command.person:
         _fit(command)
+    draft.note(command.reason)
     c.accountable_owner = c.accountable_owner or c.assignee
     c.transfers += 1
     c.handed_to_person = bool(command.person)
