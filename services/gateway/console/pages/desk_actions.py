@@ -51,9 +51,9 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
 
     @blueprint.post("/s/<site>/desk/<conversation>/<action>")
     def act(site: str, conversation: str, action: str) -> Response:
-        if action not in PLAIN or action not in _ARGUMENTS:
+        if action not in PLAIN or action not in ACTIONS:
             raise NotFound(metadata={"name": action})
-        shell.backend(shell.site(site).id).act(action, conversation, **_ARGUMENTS[action]())
+        shell.backend(shell.site(site).id).act(action, conversation, **ACTIONS[action]())
         words = shell.words()(f"done.{action}")
         if action in _STAY:
             return done(words, events={"kefu:refresh": True, "kefu:done": True})
@@ -118,7 +118,7 @@ def _nothing() -> dict[str, Any]:
     return {}
 
 
-_ARGUMENTS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+ACTIONS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "accept": _nothing,
     "decline": _nothing,
     "hold": _nothing,

@@ -157,6 +157,9 @@ def _file(message: pb.Message, file_href: Callable[[str], str]) -> views.Attachm
     return views.Attachment(file_href(conversation_id(message.attachment)), name, media_type, 0)
 
 
+SUBJECTS: Final = {"assign": "assigned", "message": "said"}
+
+
 def history(entries: Iterable[rpc.HistoryEntry], *, names: Mapping[str, str], words: Texts) -> list[views.Entry]:
     """What happened, in words, the newest first."""
     shown = [
@@ -166,11 +169,15 @@ def history(entries: Iterable[rpc.HistoryEntry], *, names: Mapping[str, str], wo
 
 
 def _what(what: str, words: Texts) -> str:
-    if words.has(f"move.{what}"):
-        return words(f"move.{what}")
-    kind, _, change = what.partition(" ")
-    if words.has(f"clock.{kind}") and words.has(f"change.{change}"):
-        return words("change.of", name=words(f"clock.{kind}"), change=words(f"change.{change}"))
+    """Words for "accept", "assign ROUTED", "message AGENT" and "FIRST_RESPONSE MET"; anything newer as it is."""
+    subject, _, change = what.partition(" ")
+    if not change:
+        return words(f"move.{what}") if words.has(f"move.{what}") else what
+    if subject in SUBJECTS:
+        key = f"{SUBJECTS[subject]}.{change}"
+        return words(key) if words.has(key) else what
+    if words.has(f"clock.{subject}") and words.has(f"change.{change}"):
+        return words("change.of", name=words(f"clock.{subject}"), change=words(f"change.{change}"))
     return what
 
 

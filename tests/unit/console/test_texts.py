@@ -1,0 +1,140 @@
+"""Every word that a person reads comes from both catalogues, and templates hold none of their own."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+from kefu.intake.v1 import conversation_pb2
+from kefu.staffing.v1 import person_pb2
+
+from services.gateway.accounts import Role
+from services.gateway.console import texts
+from services.gateway.console.pages import desk, desk_actions
+from services.gateway.console.present import conversations
+
+GATEWAY = Path(texts.__file__).resolve().parents[1]
+TEMPLATES = sorted((GATEWAY / "templates").rglob("*.html"))
+ENVIRONMENT = Environment(autoescape=True)
+# What is the same in every language: names of keys.
+SAME = {"Ctrl", "Enter"}
+READ_ALOUD = re.compile(r"""\b(?:title|aria-label|placeholder|alt|label)=["']([^"'{]*\w[^"'{]*)["']""")
+
+
+def keys(language: str) -> dict[str, str]:
+    return {str(message.id): str(message.string) for message in texts.read(language) if message.id}
+
+
+def used() -> Iterator[tuple[str, str]]:
+    """(template, key) of every call t('…'); a key that goes on with `~` is given with a `*` at its end."""
+    for path in TEMPLATES:
+        for call in ENVIRONMENT.parse(path.read_text(encoding="utf-8")).find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == "t":
+                yield path.name, _key(call.args[0])
+
+
+def _key(node: nodes.Expr) -> str:
+    if isinstance(node, nodes.Const):
+        return str(node.value)
+    assert isinstance(node, nodes.Concat), "t() takes a literal, or a literal prefix ~ a value"
+    first = node.nodes[0]
+    assert isinstance(first, nodes.Const)
+    return f"{first.value}*"
+
+
+def in_python() -> set[str]:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (GATEWAY / "console").rglob("*.py"))
+    pattern = re.compile(r'"([a-z_0-9]+\.[a-zA-Z_0-9]+)"|f"([a-z_0-9]+\.)\{')
+    return {key or f"{prefix}*" for key, prefix in pattern.findall(source)}
+
+
+def names(enum: object, prefix: str) -> set[str]:
+    return {name.removeprefix(prefix) for name, value in enum.items() if value}  # type: ignore[attr-defined]
+
+
+DYNAMIC = {
+    "state.": names(conversation_pb2.Conversation.State, "STATE_"),
+    "clock.": names(conversation_pb2.Clock.Kind, "KIND_"),
+    "clock_state.": names(conversation_pb2.Clock.State, "STATE_"),
+    "channel.": names(conversation_pb2.Channel, "CHANNEL_"),
+    "presence.": names(person_pb2.Presence.State, "STATE_"),
+    "role.": {role.value for role in Role},
+    "account.": {"INVITED", "ACTIVE", "LOCKED", "DISABLED"},
+    "source.": set(desk.SOURCES),
+    "done.": set(desk_actions.ACTIONS),
+}
+
+
+def test_both_catalogues_have_the_same_keys_and_no_blank() -> None:
+    chinese, english = keys("zh_CN"), keys("en")
+    assert chinese.keys() == english.keys()
+    assert [key for catalogue in (chinese, english) for key, words in catalogue.items() if not words.strip()] == []
+
+
+def test_both_languages_fill_the_same_placeholders() -> None:
+    def holes(words: str) -> set[str | None]:
+        return {name for _, name, _, _ in string.Formatter().parse(words) if name is not None}
+
+    chinese, english = keys("zh_CN"), keys("en")
+    assert [key for key in chinese if holes(chinese[key]) != holes(english[key])] == []
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_every_key_that_a_template_uses_has_words(language: str) -> None:
+    known = keys(language)
+    missing = [(template, key) for template, key in used() if not key.endswith("*") and key not in known]
+    assert missing == []
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("prefix", DYNAMIC)
+def test_every_value_of_a_dynamic_key_has_words(prefix: str, language: str) -> None:
+    known = keys(language)
+    assert [value for value in DYNAMIC[prefix] if f"{prefix}{value}" not in known] == []
+
+
+def test_no_key_is_left_over() -> None:
+    wanted = {key for _, key in used()} | in_python()
+    wanted |= {f"{prefix}.*" for prefix in conversations.SUBJECTS.values()}
+    prefixes = tuple(key.removesuffix("*") for key in wanted if key.endswith("*"))
+    assert [key for key in keys("en") if key not in wanted and not key.startswith(prefixes)] == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_templates_hold_no_words_of_their_own(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    data = "".join(
+        value if kind == "data" else "\0"
+        for _, kind, value in ENVIRONMENT.lex(source)
+        if kind in ("data", "variable_begin")
+    )
+    data = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", data, flags=re.DOTALL)
+    read_aloud = READ_ALOUD.findall(data)
+    visible = re.sub(r"<[^>]*>", " ", data)
+    words = {word for word in re.findall(r"[^\W\d_]{2,}", visible)} - SAME
+    assert (read_aloud, words) == ([], set())
+
+
+def test_unknown_key_is_an_error_and_never_shown() -> None:
+    with pytest.raises(KeyError, match="no.such.key"):
+        texts.texts("en")("no.such.key")
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        ("zh-Hans-CN", "zh_CN"),
+        ("zh_CN", "zh_CN"),
+        ("en-GB", "en"),
+        ("EN", "en"),
+        ("fr", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_best_language(tag: str | None, language: str | None) -> None:
+    assert texts.best(tag) == language
