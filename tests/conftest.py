@@ -6,4 +6,4 @@ import time
 os.environ["TZ"] = "America/New_York"
 time.tzset()
 
-pytest_plugins = ["services.kit.testing.fixtures"]
+pytest_plugins = ["services.kit.testing.fixtures", "tests.clauses.plugin"]

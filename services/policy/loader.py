@@ -75,7 +75,7 @@ def from_body(body: str, name: str = "stored version") -> Version:
         raise ProfileRefusedError([fault.at(name, 0) for fault in out.faults])
     for path, reason in choices.items():
         out.profile.site_choices.add(path=path, reason=reason)
-    return _version(out.profile, name)
+    return version_of(out.profile, name)
 
 
 def _finish(out: Decoded, name: str) -> Version:
@@ -90,7 +90,7 @@ def _finish(out: Decoded, name: str) -> Version:
     if faults:
         placed = [fault.at(name, _line(out.lines, fault.path)) for fault in faults]
         raise ProfileRefusedError(sorted(placed, key=lambda fault: (fault.line, fault.path)))
-    return _version(out.profile, name)
+    return version_of(out.profile, name)
 
 
 def _apart(found: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
@@ -99,7 +99,8 @@ def _apart(found: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:
     return [fault for fault in found if not _covered(fault.path, broken)]
 
 
-def _version(message: profile_pb2.SiteProfile, name: str) -> Version:
+def version_of(message: profile_pb2.SiteProfile, name: str) -> Version:
+    """The version that a validated message is; `name` is where it came from."""
     body = canonical(message)
     values = schema.plain(message)
     values.pop("site_choices", None)

@@ -1,0 +1,84 @@
+"""`make clauses-mutate`: switches each tied setting off and expects a test of each of its clauses to fail.
+
+A clause survives when all its tests still pass without the setting that it is bound to: they do not show it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from services.policy import catalogue, schema
+from tests.clauses import evidence, mutation
+from tests.clauses.evidence import Shown
+
+
+def bindings(shown: Iterable[str]) -> dict[str, list[str]]:
+    """Setting → the shown clauses that are bound to it.
+
+    The catalogue names one setting for a clause; where it names none, every setting of the contract that answers to
+    the clause counts.
+    """
+    bound: dict[str, list[str]] = {}
+    for clause in sorted(shown):
+        key = catalogue.clauses()[clause].profile_key
+        keys = [key] if key else [info.key for info in schema.settings().values() if clause in info.clauses]
+        for setting in keys:
+            bound.setdefault(setting, []).append(clause)
+    return dict(sorted(bound.items()))
+
+
+def run(setting: str, tests: Iterable[str]) -> dict[str, Shown]:
+    """Outcomes of tests with a setting switched off."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "clauses.json"
+        environment = {**os.environ, mutation.VARIABLE: setting, "KEFU_CLAUSES": str(file)}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+            *sorted(set(tests)),
+        ]
+        subprocess.run(command, cwd=evidence.ROOT, env=environment, check=False, capture_output=True)
+        return evidence.read(file)
+
+
+def verdict(clause: str, tests: Iterable[str], outcomes: Mapping[str, Shown]) -> str:
+    """What became of a clause's tests: "noticed", "survived", or "did not run"."""
+    found = [outcomes[test].outcome for test in tests if test in outcomes]
+    if "failed" in found:
+        return "noticed"
+    return "survived" if "passed" in found else "did not run"
+
+
+def main() -> None:
+    """Entry point of `python -m tests.clauses.mutate`; exit code 1 when a clause is not noticed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("settings", nargs="*", help="only these settings, e.g. sla.handoff_s")
+    only = parser.parse_args().settings
+    shown = evidence.passing(evidence.read())
+    bound = {key: names for key, names in bindings(shown).items() if not only or key in only}
+    missed = 0
+    for setting, names in bound.items():
+        outcomes = run(setting, (test for name in names for test in shown[name]))
+        for name in names:
+            result = verdict(name, shown[name], outcomes)
+            missed += result != "noticed"
+            print(f"{result:<12} {setting:<34} {name}", flush=True)
+    noticed = sum(map(len, bound.values())) - missed
+    print(f"{len(bound)} settings switched off; {noticed} clauses noticed, {missed} not.")
+    raise SystemExit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

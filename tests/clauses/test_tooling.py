@@ -1,0 +1,178 @@
+"""The clause tooling itself: what it refuses, what it records, what it says of a test that does not show its clause.
+
+Each case is a small tree of tests of its own, run by pytest in a process of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clauses import evidence, mutate, report
+
+ROOT = Path(__file__).parents[2]
+SERVER = '''
+import threading, http.server, httpx, pytest
+from pathlib import Path
+from services.policy import loader
+
+PROFILES = Path({profiles!r})
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """Answers with the hand-off promise of the loaded profile."""
+    def do_GET(self):
+        promise = loader.load(PROFILES / "online-desk.yaml").profile.sla.handoff_s
+        self.send_response(200); self.end_headers(); self.wfile.write(str(promise).encode())
+    def log_message(self, *arguments): pass
+
+@pytest.fixture
+def url():
+    server = http.server.HTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{{server.server_port}}"
+    server.shutdown(); server.server_close()
+'''.format(profiles=str(ROOT / "charts" / "kefu" / "profiles"))
+
+
+class Run:
+    """A tree of tests and what became of it."""
+
+    def __init__(self, folder: Path, files: dict[str, str], setting: str = "") -> None:
+        for name, text in files.items():
+            path = folder / "tests" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        (folder / "tests" / "conftest.py").write_text(SERVER, "utf-8")
+        (folder / "pytest.ini").write_text("[pytest]\nmarkers = clause(*ids): shows\n", "utf-8")
+        self.file = folder / "evidence.json"
+        environment = {**os.environ, "KEFU_CLAUSES": str(self.file), "KEFU_MUTATE": setting, "PYTHONPATH": str(ROOT)}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "tests.clauses.plugin",
+            "-p",
+            "no:cacheprovider",
+            "tests",
+        ]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        self.code, self.output = done.returncode, done.stdout + done.stderr
+
+    def shown(self) -> dict[str, dict[str, object]]:
+        """The recorded evidence, by the name of the test."""
+        stored = json.loads(self.file.read_text("utf-8")) if self.file.exists() else {}
+        return {test.split("::")[1]: entry for test, entry in stored.items()}
+
+
+HANDOFF = """
+import httpx, pytest
+
+@pytest.mark.clause("ONLINE-3.1.2-3")
+def test_handoff(url):
+    assert httpx.get(url).text == "120"
+
+@pytest.mark.clause("ONLINE-3.1.1-3", "LIVE-3.2.1-2")
+def test_fails(url):
+    assert httpx.get(url).text == "121"
+
+def test_unmarked(url):
+    pass
+"""
+
+
+def test_passing_and_failing_tests_are_recorded_with_their_clauses(tmp_path: Path) -> None:
+    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF})
+    assert run.shown() == {
+        "test_handoff": {"clauses": ["ONLINE-3.1.2-3"], "outcome": "passed", "calls": 1},
+        "test_fails": {"clauses": ["ONLINE-3.1.1-3", "LIVE-3.2.1-2"], "outcome": "failed", "calls": 1},
+    }
+    assert run.code == 1
+
+
+def test_a_setting_that_is_switched_off_is_noticed(tmp_path: Path) -> None:
+    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF}, setting="sla.handoff_s")
+    assert run.shown()["test_handoff"]["outcome"] == "failed"
+
+
+def test_another_setting_leaves_it_alone(tmp_path: Path) -> None:
+    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF}, setting="sla.complaint_record_s")
+    assert run.shown()["test_handoff"]["outcome"] == "passed"
+
+
+def test_a_setting_that_does_not_exist_cannot_be_switched_off(tmp_path: Path) -> None:
+    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF}, setting="sla.handof_s")
+    assert run.code != 0
+    assert "no such setting" in run.output
+
+
+def test_a_mark_needs_a_call_through_a_public_interface(tmp_path: Path) -> None:
+    text = 'import pytest\n@pytest.mark.clause("ONLINE-3.1.2-3")\ndef test_inside(): pass\n'
+    run = Run(tmp_path, {"integration/test_inside.py": text})
+    assert run.code == 1
+    assert "called no public interface" in run.output
+    assert run.shown()["test_inside"]["outcome"] == "failed"
+
+
+def test_a_broken_fixture_shows_nothing(tmp_path: Path) -> None:
+    run = Run(
+        tmp_path,
+        {
+            "system/test_broken.py": "import pytest\n@pytest.fixture\ndef broken(): raise OSError\n"
+            '@pytest.mark.clause("ONLINE-3.1.2-3")\ndef test_it(broken): pass\n'
+        },
+    )
+    assert run.shown()["test_it"]["outcome"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("place", "mark", "fault"),
+    [
+        ("integration", '"ONLINE-9.9.9"', "no clause 'ONLINE-9.9.9'"),
+        ("unit", '"ONLINE-3.1.2-3"', "move the test to tests/{integration,system,browser,clauses}"),
+        ("integration", "", "the mark names no clause"),
+    ],
+)
+def test_marks_that_cannot_count_are_refused(tmp_path: Path, place: str, mark: str, fault: str) -> None:
+    run = Run(tmp_path, {f"{place}/test_x.py": f"import pytest\n@pytest.mark.clause({mark})\ndef test_x(): pass\n"})
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert fault in run.output
+    assert not run.shown()
+
+
+def test_the_report_counts_by_regime_and_service_and_lists_the_rest() -> None:
+    shown = {"ONLINE-3.1.2-3": ["tests/a.py::b"], "ONLINE-3.1.1-1": ["tests/a.py::b"]}
+    lines = {line.split()[0]: line.split() for line in report.table(shown) if line.strip()}
+    assert lines["ONLINE"][1] == "2/21"
+    assert lines["total"][-1] == "2/539"
+    rest = " ".join(report.open_clauses(shown)).split()
+    assert "ONLINE-3.1.2-3" not in rest
+    assert "ONLINE-3.1.2-2" in rest
+    assert sum(word.count("-") > 0 for word in rest) >= 537
+
+
+def test_settings_are_bound_to_the_clauses_that_they_quantify() -> None:
+    bound = mutate.bindings(["ONLINE-3.1.2-3", "MALL-4.1.2-4", "ONLINE-3.1.2-1", "LIVE-1.1"])
+    assert bound == {
+        "sla.handoff_s": ["ONLINE-3.1.2-3"],
+        "closing.required": ["MALL-4.1.2-4"],
+        "lint.opening_names_agent": ["ONLINE-3.1.2-1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ({"t1": "passed", "t2": "failed"}, "noticed"),
+        ({"t1": "passed", "t2": "passed"}, "survived"),
+        ({"t1": "error"}, "did not run"),
+        ({}, "did not run"),
+    ],
+)
+def test_a_clause_survives_when_none_of_its_tests_notices(outcomes: dict[str, str], said: str) -> None:
+    found = {test: evidence.Shown(("X",), outcome, 1) for test, outcome in outcomes.items()}
+    assert mutate.verdict("X", ["t1", "t2"], found) == said
