@@ -123,9 +123,7 @@ def create_app(parts: Parts, *, pages: Pages | None = None, error_page: ErrorPag
     install_cors(app, Origins(parts.runtime), parts.verifier)
     guard.install(app)
     install_rest(app, parts.routes, parts.upstream, parts.handlers, stream_url=config.stream_url.rstrip("/"))
-    app.register_blueprint(
-        oauth_blueprint(config, parts.service_accounts, parts.issuer, parts.verifier, visitors)
-    )
+    app.register_blueprint(oauth_blueprint(config, parts.service_accounts, parts.issuer, parts.verifier, visitors))
     app.register_blueprint(oidc_blueprint(config, parts.runtime, parts.sessions, guard, cookies))
     app.register_blueprint(openapi_blueprint(config, parts.routes, contract_image()))
     _install_health(app, parts)

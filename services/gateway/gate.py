@@ -128,9 +128,7 @@ class WebGate:
 
     def invite(self, *, user_name: str, display_name: str, roles: Mapping[str, Sequence[str]]) -> str:
         """Make an account; the path of its link."""
-        token = self._people.invite(
-            user_name=user_name, display_name=display_name, roles=roles, actor=self._user()
-        )
+        token = self._people.invite(user_name=user_name, display_name=display_name, roles=roles, actor=self._user())
         return link_path(token)
 
     def reset(self, account: str) -> str:

@@ -43,3 +43,10 @@ class RateLimit:
             if bucket.left < 1:
                 raise ResourceExhausted(retry_after=(1 - bucket.left) / self._per_second)
             bucket.left -= 1
+
+    def give_back(self, key: str) -> None:
+        """Forget one use: it turned out to be honest."""
+        with self._lock:
+            bucket = self._buckets.get(key)
+            if bucket is not None:
+                bucket.left = min(self._burst, bucket.left + 1)

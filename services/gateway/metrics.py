@@ -34,7 +34,13 @@ def install_metrics(app: Flask, metrics: GatewayMetrics) -> None:
     def end(response: Response) -> Response:
         began = g.get("began")
         if began is not None:
-            kind = "api" if request.path.startswith("/v1/") else "static" if request.endpoint == "static" else "page"
+            kind = (
+                "api"
+                if request.path.startswith("/v1/")
+                else "static"
+                if (request.endpoint or "").endswith("static")
+                else "page"
+            )
             metrics.requests[kind, f"{response.status_code // 100}xx"].observe(time.perf_counter() - began)
         return response
 

@@ -33,9 +33,7 @@ async def ensure_account(
         return False
     hashed = await asyncio.to_thread(Passwords().hash, password)
     async with database.transaction() as tx:
-        await accounts.insert_account(
-            tx, id=identity, user_name=user_name, display_name=display_name, locale=locale
-        )
+        await accounts.insert_account(tx, id=identity, user_name=user_name, display_name=display_name, locale=locale)
         for site, given in roles.items():
             await accounts.set_roles(tx, identity, site, given)
             tx.audit(Entry(site, ACTOR, "account_seeded", f"accounts/{identity}", ",".join(sorted(given))))

@@ -34,9 +34,7 @@ class Switches:
     def set_simulation(self, *, turned_on: bool, actor: User) -> None:
         """Start or stop simulated traffic at all sites; FailedPrecondition SIMULATION_REFUSED in production."""
         if turned_on and not self.simulation_allowed:
-            raise FailedPrecondition(
-                errors_pb2.ERROR_REASON_SIMULATION_REFUSED, {"environment": self._environment}
-            )
+            raise FailedPrecondition(errors_pb2.ERROR_REASON_SIMULATION_REFUSED, {"environment": self._environment})
         if not self._access.grants(actor.roles_at("*"), MANAGE):
             raise PermissionDenied(metadata={"permission": MANAGE})
         self._runtime.run(_turn, self._runtime.database, "*", SIMULATION, turned_on, actor.subject)

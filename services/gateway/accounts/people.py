@@ -74,7 +74,9 @@ class People:
         """
         name = user_name.strip().casefold()
         if not _USER_NAME.fullmatch(name):
-            raise InvalidArgument.field("user_name", "is 1 to 80 letters, digits and . _ @ + -, beginning with a letter or digit")
+            raise InvalidArgument.field(
+                "user_name", "is 1 to 80 letters, digits and . _ @ + -, beginning with a letter or digit"
+            )
         if not 1 <= len(display_name.strip()) <= 80:
             raise InvalidArgument.field("display_name", "is 1 to 80 characters")
         if not any(roles.values()):

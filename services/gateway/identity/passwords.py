@@ -16,7 +16,18 @@ LONGEST: Final = 128
 _HASHER: Final = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _AT_A_TIME: Final = 2
 # What people choose first when they must have twelve characters; blocked with all their repetitions and counts.
-_OBVIOUS: Final = ("password", "qwerty", "123456", "letmein", "welcome", "admin", "kefu", "iloveyou", "abc123", "woaini")
+_OBVIOUS: Final = (
+    "password",
+    "qwerty",
+    "123456",
+    "letmein",
+    "welcome",
+    "admin",
+    "kefu",
+    "iloveyou",
+    "abc123",
+    "woaini",
+)
 
 
 class Passwords:

@@ -72,6 +72,8 @@ class Sessions:
             self._outcomes["failed"].inc()
             raise sign_in_failed()
         self._outcomes["ok"].inc()
+        self._by_address.give_back(address)
+        self._by_name.give_back(name)
         if known.password_hash is not None and self._passwords.outdated(known.password_hash):
             self._runtime.run(_rehash, self._runtime.database, known.user.subject, self._passwords.hash(password))
         return self.open(known.user, how="password", old_session=old_session), known.user

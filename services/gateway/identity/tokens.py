@@ -67,8 +67,16 @@ class Issuer:
         )
 
     def channel(
-        self, *, site: str, channel: str, customer: str, tier: str = "", name: str = "", locale: str = "",
-        issued_by: str = "", seconds: float = CHANNEL_SECONDS,
+        self,
+        *,
+        site: str,
+        channel: str,
+        customer: str,
+        tier: str = "",
+        name: str = "",
+        locale: str = "",
+        issued_by: str = "",
+        seconds: float = CHANNEL_SECONDS,
     ) -> str:
         """A customer's token: opens that customer's own conversations at that site and nothing else."""
         claims = {"site": site, "channel": channel, "customer": customer, "tier": tier, "name": name}
@@ -111,7 +119,9 @@ class Issuer:
         ready = sorted(file.stem for file in self._folder.glob("*.key") if file.stem in published)
         kid = self._wanted or (ready[-1] if ready else "")
         if kid not in ready:
-            raise KeySetError(f"{self._folder}: no private key {kid or '<kid>'}.key with its public/{kid or '<kid>'}.pem")
+            raise KeySetError(
+                f"{self._folder}: no private key {kid or '<kid>'}.key with its public/{kid or '<kid>'}.pem"
+            )
         return kid, TokenSigner.from_pem(kid, (self._folder / f"{kid}.key").read_bytes())
 
 

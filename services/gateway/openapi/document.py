@@ -178,10 +178,16 @@ def _error(code: str, text: str) -> dict[str, Any]:
 
 
 def _problem() -> Schema:
-    reasons = [name.removeprefix(_PREFIX) for name in errors_pb2.ErrorReason.keys()[1:]]  # noqa: SIM118 - an enum, no dict
-    violation = {"type": "object", "required": ["field", "description", "reason"], "properties": {
-        "field": {"type": "string"}, "description": {"type": "string"}, "reason": {"type": "string"},
-    }}
+    reasons = [name.removeprefix(_PREFIX) for name in errors_pb2.ErrorReason.keys()[1:]]
+    violation = {
+        "type": "object",
+        "required": ["field", "description", "reason"],
+        "properties": {
+            "field": {"type": "string"},
+            "description": {"type": "string"},
+            "reason": {"type": "string"},
+        },
+    }
     return {
         "type": "object",
         "description": "RFC 9457. Decide by `reason`; `detail` is for people, in the caller's language.",

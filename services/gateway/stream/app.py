@@ -54,9 +54,7 @@ class Streams:
         self._routes = read_routes(contract_image())
         self._database = Database(config.database, SERVICE, size=config.database_connections)
         self._callers = Callers(config, self._database, issuer, self._verifier)
-        self._subscriptions = Subscriptions(
-            targets(config, self._routes), issuer, ClientMetrics(metrics.catalogue)
-        )
+        self._subscriptions = Subscriptions(targets(config, self._routes), issuer, ClientMetrics(metrics.catalogue))
         self.hub = Hub()
         self._open = 0
         metrics.streams[()].set_function(lambda: float(self._open))
@@ -114,7 +112,11 @@ class Streams:
     def _check_host(self, request: Request) -> None:
         if self._config.local:
             return
-        allowed = {self._config.public_url, self._config.stream_url, *(f"https://{host}" for host in self._config.hosts)}
+        allowed = {
+            self._config.public_url,
+            self._config.stream_url,
+            *(f"https://{host}" for host in self._config.hosts),
+        }
         if request.headers.get("host", "") not in {url.split("://", 1)[-1].rstrip("/") for url in allowed}:
             raise NotFound(errors_pb2.ERROR_REASON_NOT_FOUND, {"name": "host"})
 
@@ -162,7 +164,10 @@ class Streams:
             with contextlib.suppress(KefuError):
                 if origin in await programs.all_origins(self._database):
                     headers |= {"Access-Control-Allow-Origin": origin}
-        return headers | {"Access-Control-Allow-Headers": "Authorization, Last-Event-ID", "Access-Control-Max-Age": "600"}
+        return headers | {
+            "Access-Control-Allow-Headers": "Authorization, Last-Event-ID",
+            "Access-Control-Max-Age": "600",
+        }
 
 
 def _same_machine(origin: str, ours: str) -> bool:

@@ -69,5 +69,3 @@ class Subscriptions:
         for channel in self._channels.values():
             await channel.close()
         self._channels.clear()
-
-

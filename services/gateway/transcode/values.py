@@ -97,7 +97,9 @@ def query_tree(parameters: Iterable[tuple[str, str]], message: Descriptor, *, ta
         check_text(name)
         check_text(text)
         owners, field = _find(message, name)
-        if ".".join([*(owner.name for owner in owners), field.name]) in occupied or (owners and owners[0].name in occupied):
+        if ".".join([*(owner.name for owner in owners), field.name]) in occupied or (
+            owners and owners[0].name in occupied
+        ):
             raise InvalidArgument.field(name, "is given by the path or the body already")
         place = tree
         for owner in owners:

@@ -29,9 +29,7 @@ class Cookies:
 
     def set(self, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
         """Set a cookie; without `seconds` it ends with the browser."""
-        response.set_cookie(
-            name, value, max_age=seconds, secure=self._secure, httponly=True, samesite="Lax", path="/"
-        )
+        response.set_cookie(name, value, max_age=seconds, secure=self._secure, httponly=True, samesite="Lax", path="/")
 
     def clear(self, response: Response, name: str) -> None:
         """Remove a cookie."""

@@ -47,7 +47,11 @@ def gateway_config(
     keys.mkdir()
     new_key_pair(keys, "2026-01")
     Keys.create(folder / "sealing.json", "test")
-    urls = portal.call(lambda: Databases(postgres, ).clone("gateway", "staffing"))
+    urls = portal.call(
+        lambda: Databases(
+            postgres,
+        ).clone("gateway", "staffing")
+    )
     staffing = portal.call(
         build_staffing,
         StaffingConfig(
@@ -137,9 +141,7 @@ class Browser:
 
     def form(self, path: str, **fields: str) -> TestResponse:
         """POST a form."""
-        return self.client.post(
-            path, data=fields, headers={"Host": HOST}, environ_base={"REMOTE_ADDR": self.address}
-        )
+        return self.client.post(path, data=fields, headers={"Host": HOST}, environ_base={"REMOTE_ADDR": self.address})
 
 
 @pytest.fixture

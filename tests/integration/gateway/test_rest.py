@@ -129,7 +129,20 @@ def test_a_bad_field_is_named(admin: Browser, path: str, body: dict[str, Any], f
         (b"{}", "text/plain", 400),
         (b'{"displayName": "' + b"x" * 10_000_000 + b'"}', "application/json", 413),
     ],
-    ids=["cut", "array", "no utf-8", "nul", "surrogate", "nan", "twice", "deep list", "deep object", "form", "text", "10 MB"],
+    ids=[
+        "cut",
+        "array",
+        "no utf-8",
+        "nul",
+        "surrogate",
+        "nan",
+        "twice",
+        "deep list",
+        "deep object",
+        "form",
+        "text",
+        "10 MB",
+    ],
 )
 def test_a_body_that_is_no_request_is_refused(admin: Browser, body: bytes, media_type: str, status: int) -> None:
     reply = admin.client.post(
