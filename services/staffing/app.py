@@ -46,7 +46,7 @@ class App:
     """One process of staffing: it answers, works in the background, or both."""
 
     def __init__(
-        self, *, database: Database, server: Server, profiles: Profiles, worker: Worker | None, settler: Settler
+        self, *, database: Database, server: Server, profiles: Profiles, worker: Worker, settler: Settler
     ) -> None:
         self.server = server
         self.database = database
@@ -56,12 +56,12 @@ class App:
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Open the ports and begin the background work."""
+    async def start(self, *, work: bool = False) -> None:
+        """Open the ports, and begin the background work if asked to."""
         self._tasks.append(asyncio.create_task(self._profiles.watch(), name="profiles"))
         if self.database.virtual is not None:
             await self._stack.enter_async_context(self._settler)
-        if self._worker is not None:
+        if work:
             self._tasks.append(asyncio.create_task(self._worker.run(), name="worker"))
         await self.server.start()
 
@@ -80,11 +80,8 @@ class App:
         await self.database.close()
 
 
-async def build(config: StaffingConfig, *, serve: bool = True, work: bool = False) -> App:
-    """Construct the service; `serve` answers calls, `work` does the background work.
-
-    Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError when it cannot run.
-    """
+async def build(config: StaffingConfig) -> App:
+    """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
     profiles = Profiles(config.profiles)
     database = Database(config.database, SERVICE, size=config.connections)
     await database.open()
@@ -97,18 +94,17 @@ async def build(config: StaffingConfig, *, serve: bool = True, work: bool = Fals
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
     worker = Worker(database, config.nats)
     settler = Settler(worker.relay, config.nats)
-    if serve:
-        time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
-        servicer = StaffingServicer(
-            database=database,
-            uow=UnitOfWork(database),
-            store=Store(Vault(Keys.read(config.sealing_keys))),
-            zones=zones(profiles, database),
-            metrics=StaffingMetrics(metrics),
-        )
-        server.add(staffing_service_pb2_grpc.add_StaffingServiceServicer_to_server, servicer)
-        server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
-    return App(database=database, server=server, profiles=profiles, worker=worker if work else None, settler=settler)
+    time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
+    servicer = StaffingServicer(
+        database=database,
+        uow=UnitOfWork(database),
+        store=Store(Vault(Keys.read(config.sealing_keys))),
+        zones=zones(profiles, database),
+        metrics=StaffingMetrics(metrics),
+    )
+    server.add(staffing_service_pb2_grpc.add_StaffingServiceServicer_to_server, servicer)
+    server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
+    return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler)
 
 
 def checks(database: Database) -> Mapping[str, Check]:

@@ -38,8 +38,8 @@ async def test_the_built_service_answers_and_its_events_reach_the_stream(
         "KEFU_PROFILES": str(PROFILES),
         "KEFU_SEALING_KEYS": str(tmp_path / "sealing.json"),
     }
-    app = await build(load(StaffingConfig, settings), work=True)
-    await app.start()
+    app = await build(load(StaffingConfig, settings))
+    await app.start(work=True)
     client = await nats.connect(nats_url)
     try:
         async with ClientChannel(Target(f"ipv4:127.0.0.1:{app.server.port}"), token=keys.token) as channel:

@@ -145,7 +145,8 @@ async def test_pages_have_everybody_once(staffing: Staffing, make: Any) -> None:
         token = reply.next_page_token
         if not token:
             break
-    assert sorted(found) == sorted(names)
+    assert len(found) == len(set(found))
+    assert names <= set(found)
     first = await stub.ListPeople(api.ListPeopleRequest(parent="sites/mall", page_size=3))
     other = api.ListPeopleRequest(parent="sites/mall", page_token=first.next_page_token, show_inactive=True)
     with pytest.raises(InvalidArgument, match="PAGE_TOKEN_MISMATCH"):

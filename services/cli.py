@@ -1,0 +1,121 @@
+"""`kefu`: one program for everything. Subcommands import what they need when they run, so that help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import click
+
+EXAMPLES = """
+\b
+Examples:
+  kefu up                                   start everything on this machine
+  kefu status --json                        what runs, for machines
+  kefu serve intake --with-worker           one service, settings from KEFU_* variables
+  kefu profile check charts/kefu/profiles   are the sites' rules valid?
+  kefu doctor                               what is wrong and what to do
+
+\b
+Exit codes: 0 well, 1 something is wrong (the text says what to do), 2 wrong usage, 3 not running.
+"""
+
+# command → (module, attribute); imported when asked for
+LAZY: dict[str, tuple[str, str]] = {
+    "serve": ("services.stack.commands.run", "serve"),
+    "work": ("services.stack.commands.run", "work"),
+    "migrate": ("services.stack.commands.run", "migrate"),
+    "check-config": ("services.stack.commands.run", "check_config"),
+    "profile": ("services.policy.cli", "profile"),
+    "simulate": ("services.stack.commands.simulate", "simulate"),
+    "up": ("services.stack.commands.local", "up"),
+    "down": ("services.stack.commands.local", "down"),
+    "status": ("services.stack.commands.local", "status"),
+    "logs": ("services.stack.commands.local", "logs"),
+    "reset": ("services.stack.commands.local", "reset"),
+    "doctor": ("services.stack.commands.care", "doctor"),
+    "bundle": ("services.stack.commands.care", "bundle"),
+    "parked": ("services.stack.commands.care", "parked"),
+    "reconcile": ("services.stack.commands.care", "reconcile"),
+}
+SHORT: dict[str, str] = {
+    "serve": "run one service",
+    "work": "run the worker of one service",
+    "migrate": "bring a service's schema up to date",
+    "check-config": "check a service's settings without starting it",
+    "profile": "check, show and compare the sites' rules",
+    "simulate": "replay a recorded call log in virtual time",
+    "up": "start everything on this machine",
+    "down": "stop it; its state stays",
+    "status": "what runs, how it is, where it listens",
+    "logs": "show the logs of every process",
+    "reset": "stop it and forget its state",
+    "doctor": "what is wrong, and what to do",
+    "bundle": "collect a diagnostic file without personal data",
+    "parked": "list and retry work that failed five times",
+    "reconcile": "compare the outbox with the event stream",
+}
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "On this machine": ("up", "down", "status", "logs", "reset"),
+    "Run": ("serve", "work", "migrate", "check-config"),
+    "Rules and replays": ("profile", "simulate"),
+    "Care": ("doctor", "bundle", "parked", "reconcile"),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of its section."""
+        return [name for names in SECTIONS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in LAZY:
+            return None
+        module, attribute = LAZY[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by section without importing any."""
+        for section, names in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, SHORT[name]) for name in names])
+
+
+@click.group(cls=Lazy, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Kefu: customer service run by a company's own written rules."""
+
+
+def main() -> None:
+    """Run the program; a failure that we know ends with its words, anything else with its traceback."""
+    try:
+        cli(standalone_mode=True)
+    except Exception as error:
+        words = _known(error)
+        if words is None:
+            raise
+        click.echo(f"kefu: {words}", err=True)
+        sys.exit(1)
+
+
+def _known(error: Exception) -> str | None:
+    from services.kit.config import ConfigError
+    from services.kit.embedded.ports import EmbeddedError
+    from services.stack.home import StackError
+
+    return str(error) if isinstance(error, ConfigError | EmbeddedError | StackError) else None
+
+
+def show(value: Any) -> None:
+    """Print for machines."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+if __name__ == "__main__":
+    main()
