@@ -69,7 +69,7 @@ def read_keys(path: Path) -> Mapping[str, Ed25519PublicKey]:
             keys = {file.stem: _from_pem(file) for file in sorted(path.glob("*.pem"))}
         else:
             keys = {entry["kid"]: _from_jwk(entry, path) for entry in json.loads(path.read_text())["keys"]}
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as fault:
         raise KeySetError(f"{path}: {fault}") from fault
     if not keys:
         raise KeySetError(f"{path}: holds no key")

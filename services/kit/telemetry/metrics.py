@@ -148,6 +148,8 @@ class Metrics:
         """Set the info metric declared as `name`, once."""
         if name not in self._infos:
             raise CatalogueError(f"{name} is no info metric of this process in the catalogue")
+        if set(labels) != set(self._declared[name].labels):
+            raise CatalogueError(f"{name} takes the labels {list(self._declared[name].labels)}, not {list(labels)}")
         self._infos[name].info(labels)
 
     def _family(self, name: str, kind: str) -> Family[Any]:

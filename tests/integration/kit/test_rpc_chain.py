@@ -284,7 +284,7 @@ async def test_fingerprint_ignores_the_request_id_and_nothing_else(running: Runn
 async def test_status_on_the_wire(
     running: Running, contract: Any, header: str | None, claim: str | None, locale: str
 ) -> None:
-    claims = {"locale": claim} if claim else {}
+    claims: dict[str, Any] = {"locale": claim} if claim else {}
     metadata = [("authorization", f"Bearer {running.token(sites={'desk': ['talker']}, **claims)}")]
     if header:
         metadata.append(("accept-language", header))
@@ -292,7 +292,7 @@ async def test_status_on_the_wire(
         call = bare.unary_unary("/kefu.test.v1.EchoService/Say", None, None)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(say(contract, fault="known"), metadata=tuple(metadata))
-    trailers = dict(caught.value.trailing_metadata())
+    trailers: dict[str, bytes] = dict(caught.value.trailing_metadata())  # type: ignore[arg-type]
     status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
     expected = to_status(FailedPrecondition(metadata={"state": "CLOSED", "allowed": "reopen"}), locale)
     assert status == expected

@@ -125,7 +125,7 @@ class Flaky:
 async def test_retries(contract: Any, tmp_path: Path, services: list[str], seen: int) -> None:
     flaky = Flaky(contract, failures=2)
 
-    class Servicer(contract.rpc.EchoServiceServicer):  # type: ignore[misc, name-defined]
+    class Servicer(contract.rpc.EchoServiceServicer):  # type: ignore[misc]
         async def Say(self, request: Any, context: Any) -> Any:
             return await flaky(request, context)
 
@@ -229,7 +229,7 @@ async def test_sync_channel(running: Running, contract: Any) -> None:
                 stub.Say(pb.SayRequest(name="sites/desk", fault="wait"), timeout=0.1)
             left = iter(stub.SayMany(pb.SayRequest(name="sites/desk", fault="wait")))
             next(left)
-            left.close()  # type: ignore[attr-defined]
+            left.close()
 
     await asyncio.to_thread(talk)
 

@@ -55,7 +55,7 @@ async def test_refuses_to_start_with_an_open_contract(
 
 
 async def test_method_that_is_not_for_asyncio_is_refused(contract: Any, tmp_path: Path) -> None:
-    class Blocking(contract.rpc.EchoServiceServicer):  # type: ignore[misc, name-defined]
+    class Blocking(contract.rpc.EchoServiceServicer):  # type: ignore[misc]
         def Say(self, request: Any, context: Any) -> Any:
             return contract.pb.SayResponse()
 
@@ -65,7 +65,7 @@ async def test_method_that_is_not_for_asyncio_is_refused(contract: Any, tmp_path
 
 
 async def test_method_left_out_is_unimplemented(contract: Any, tmp_path: Path) -> None:
-    class Partial(contract.rpc.EchoServiceServicer):  # type: ignore[misc, name-defined]
+    class Partial(contract.rpc.EchoServiceServicer):  # type: ignore[misc]
         async def Hello(self, request: Any, context: Any) -> Any:
             return contract.pb.SayResponse(text="hello")
 
@@ -145,6 +145,7 @@ async def test_reflection_is_a_flag(contract: Any, tmp_path: Path, on: bool) -> 
 
 async def test_metrics_port(contract: Any, tmp_path: Path) -> None:
     async with serve(contract.registered(), keys_folder=tmp_path) as running:
+        assert running.server.metrics_port is not None
         port = running.server.metrics_port.port
         await contract.rpc.EchoServiceStub(running.channel()).Say(contract.pb.SayRequest(name="sites/desk"))
         status, text = await asyncio.to_thread(fetch, port, "/metrics")
