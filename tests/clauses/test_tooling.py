@@ -69,7 +69,8 @@ class Run:
         return {test.split("::")[1]: entry for test, entry in stored.items()}
 
 
-HANDOFF = """
+TREE = {
+    "integration/test_handoff.py": """
 import httpx, pytest
 
 @pytest.mark.clause("ONLINE-3.1.2-3")
@@ -80,67 +81,80 @@ def test_handoff(url):
 def test_fails(url):
     assert httpx.get(url).text == "121"
 
+@pytest.mark.clause("ONLINE-3.2.2-1")
+def test_of_another_setting(url):
+    assert httpx.get(url).status_code == 200
+
+@pytest.mark.clause("ONLINE-3.1.2-3")
+def test_inside():
+    pass
+
 def test_unmarked(url):
     pass
-"""
+""",
+    "system/test_broken.py": """
+import pytest
+
+@pytest.fixture
+def broken():
+    raise OSError
+
+@pytest.mark.clause("ONLINE-3.1.2-3")
+def test_broken(broken):
+    pass
+""",
+}
 
 
-def test_passing_and_failing_tests_are_recorded_with_their_clauses(tmp_path: Path) -> None:
-    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF})
-    assert run.shown() == {
-        "test_handoff": {"clauses": ["ONLINE-3.1.2-3"], "outcome": "passed", "calls": 1},
-        "test_fails": {"clauses": ["ONLINE-3.1.1-3", "LIVE-3.2.1-2"], "outcome": "failed", "calls": 1},
-    }
-    assert run.code == 1
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tree, run as it is."""
+    return Run(tmp_path_factory.mktemp("plain"), TREE)
 
 
-def test_a_setting_that_is_switched_off_is_noticed(tmp_path: Path) -> None:
-    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF}, setting="sla.handoff_s")
-    assert run.shown()["test_handoff"]["outcome"] == "failed"
+def test_passing_and_failing_tests_are_recorded_with_their_clauses(plain: Run) -> None:
+    shown = plain.shown()
+    assert shown["test_handoff"] == {"clauses": ["ONLINE-3.1.2-3"], "outcome": "passed", "calls": 1}
+    assert shown["test_fails"] == {"clauses": ["ONLINE-3.1.1-3", "LIVE-3.2.1-2"], "outcome": "failed", "calls": 1}
+    assert "test_unmarked" not in shown
 
 
-def test_another_setting_leaves_it_alone(tmp_path: Path) -> None:
-    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF}, setting="sla.complaint_record_s")
-    assert run.shown()["test_handoff"]["outcome"] == "passed"
+def test_a_mark_needs_a_call_through_a_public_interface(plain: Run) -> None:
+    assert plain.shown()["test_inside"] == {"clauses": ["ONLINE-3.1.2-3"], "outcome": "failed", "calls": 0}
+    assert "called no public interface" in plain.output
+
+
+def test_a_broken_fixture_shows_nothing(plain: Run) -> None:
+    assert plain.shown()["test_broken"]["outcome"] == "error"
+
+
+def test_a_setting_that_is_switched_off_is_noticed_by_its_tests_alone(tmp_path: Path) -> None:
+    shown = Run(tmp_path, TREE, setting="sla.handoff_s").shown()
+    assert shown["test_handoff"]["outcome"] == "failed"
+    assert shown["test_of_another_setting"]["outcome"] == "passed"
 
 
 def test_a_setting_that_does_not_exist_cannot_be_switched_off(tmp_path: Path) -> None:
-    run = Run(tmp_path, {"integration/test_handoff.py": HANDOFF}, setting="sla.handof_s")
+    run = Run(tmp_path, TREE, setting="sla.handof_s")
     assert run.code != 0
     assert "no such setting" in run.output
+    assert not run.shown()
 
 
-def test_a_mark_needs_a_call_through_a_public_interface(tmp_path: Path) -> None:
-    text = 'import pytest\n@pytest.mark.clause("ONLINE-3.1.2-3")\ndef test_inside(): pass\n'
-    run = Run(tmp_path, {"integration/test_inside.py": text})
-    assert run.code == 1
-    assert "called no public interface" in run.output
-    assert run.shown()["test_inside"]["outcome"] == "failed"
-
-
-def test_a_broken_fixture_shows_nothing(tmp_path: Path) -> None:
+def test_marks_that_cannot_count_are_refused(tmp_path: Path) -> None:
+    marked = "import pytest\n@pytest.mark.clause({})\ndef test_x(): pass\n"
     run = Run(
         tmp_path,
         {
-            "system/test_broken.py": "import pytest\n@pytest.fixture\ndef broken(): raise OSError\n"
-            '@pytest.mark.clause("ONLINE-3.1.2-3")\ndef test_it(broken): pass\n'
+            "integration/test_unknown.py": marked.format('"ONLINE-9.9.9"'),
+            "integration/test_empty.py": marked.format(""),
+            "unit/test_inner.py": marked.format('"ONLINE-3.1.2-3"'),
         },
     )
-    assert run.shown()["test_it"]["outcome"] == "error"
-
-
-@pytest.mark.parametrize(
-    ("place", "mark", "fault"),
-    [
-        ("integration", '"ONLINE-9.9.9"', "no clause 'ONLINE-9.9.9'"),
-        ("unit", '"ONLINE-3.1.2-3"', "move the test to tests/{integration,system,browser,clauses}"),
-        ("integration", "", "the mark names no clause"),
-    ],
-)
-def test_marks_that_cannot_count_are_refused(tmp_path: Path, place: str, mark: str, fault: str) -> None:
-    run = Run(tmp_path, {f"{place}/test_x.py": f"import pytest\n@pytest.mark.clause({mark})\ndef test_x(): pass\n"})
     assert run.code == pytest.ExitCode.USAGE_ERROR
-    assert fault in run.output
+    assert "test_unknown.py::test_x: no clause 'ONLINE-9.9.9'" in run.output
+    assert "test_empty.py::test_x: the mark names no clause" in run.output
+    assert "test_inner.py::test_x: a clause is shown through a public interface" in run.output
     assert not run.shown()
 
 

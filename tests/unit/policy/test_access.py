@@ -43,7 +43,7 @@ def test_every_granted_permission_exists() -> None:
 
 def test_the_roles_are_those_of_the_operation() -> None:
     people = {"agent", "host", "operator", "supervisor", "reviewer", "planner", "manager", "engineer", "admin"}
-    assert set(ACCESS.roles) == people | {"customer", "frontend", "telephony", "bot", "simulator"}
+    assert set(ACCESS.roles) == people | {"customer", "frontend", "telephony", "bot", "simulator", "listener"}
 
 
 def test_nobody_reaches_beyond_their_work() -> None:
