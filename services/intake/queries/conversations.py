@@ -16,7 +16,7 @@ from services.intake.queries.scope import Scope
 from services.intake.queries.words import query_of
 from services.intake.store import rows
 from services.kit.db import Transaction
-from services.kit.errors import NotFound
+from services.kit.errors import InvalidArgument, NotFound
 
 _GET: Final = f"SELECT {rows.CONVERSATION} FROM conversations c WHERE site = $1 AND id = $2"
 _WAITING: Final = f"""
@@ -33,7 +33,7 @@ ORDER BY created_at, id LIMIT $6
 _SINCE: Final = f"""
 SELECT {rows.MESSAGE} FROM messages m
 WHERE site = $1 AND conversation = $2 AND ($3 OR kind <> 'NOTE') AND created_at >= $4
-  AND NOT id = ANY ($5::text[])
+  AND NOT (created_at = $4 AND right(id, 6) = ANY ($5::text[]))
 ORDER BY created_at, id LIMIT $6
 """
 _HISTORY: Final = """
@@ -84,8 +84,13 @@ async def page(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Conversation]:
-    """Return conversations newest first, those before `after` (created_at, id) in that order."""
+    """Return conversations newest first, those before `after` (created_at, id) in that order.
+
+    Raises InvalidArgument for a customer who searches.
+    """
     if scope.customer is not None:
+        if filters.text:  # the index knows the words of notes, which customers never see
+            raise InvalidArgument.field("query", "only people at the desk search for words")
         filters = replace(filters, customer=scope.customer)
     conditions, arguments = ["c.site = $1"], [site]
 
@@ -148,7 +153,7 @@ async def messages_since(
 ) -> list[Message]:
     """Return messages of `since` or later, oldest first, without those of that very instant that were `seen`.
 
-    Times of one conversation never go back, but its ids may when two processes write it; so time leads.
+    `seen` holds the last six characters of their ids, so that it fits into a cursor. Times of one conversation never go back, but its ids may when two processes write it; so time leads.
     """
     found = await tx.fetch(_SINCE, site, conversation, scope.sees_notes, since, list(seen), limit)
     return [rows.message(row) for row in found]

@@ -29,6 +29,9 @@ HEARTBEAT_SECONDS: Final = 15.0
 MESSAGES_A_READ: Final = 200
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+# A cursor has room for so many ends of ids; with more messages in one microsecond the first ones would be shown again.
+END: Final = 6
+MOST_ENDS: Final = 5
 # What was there before is no longer kept: read everything anew and go on from this cursor.
 GAP: Final = "gap"
 
@@ -37,30 +40,32 @@ Context = Any
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a watcher of a conversation has come: the version shown, the last message's time and its ids."""
+    """How far a watcher of a conversation has come: the version shown, the last message's time, and the ends of the ids
+    of the messages of that very instant."""
 
     version: int = 0
     until: datetime = EPOCH
-    seen: frozenset[str] = frozenset()
+    seen: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """Read a cursor; messages of its very instant are shown again, better than lost. Raises InvalidArgument."""
+        """Read a cursor. Raises InvalidArgument."""
         if not text:
             return cls()
         try:
-            version, microseconds = map(int, text.split("."))
-            return cls(version, EPOCH + microseconds * MICROSECOND)
+            version, microseconds, seen = text.split(".")
+            ends = tuple(seen[at : at + END] for at in range(0, len(seen), END))
+            return cls(int(version), EPOCH + int(microseconds) * MICROSECOND, ends)
         except (ValueError, OverflowError) as error:
             raise InvalidArgument.field("cursor", "is not a cursor of this stream") from error
 
     def __str__(self) -> str:
-        return f"{self.version}.{(self.until - EPOCH) // MICROSECOND}"
+        return f"{self.version}.{(self.until - EPOCH) // MICROSECOND}.{''.join(self.seen)}"
 
     def past(self, shown: Message) -> Cursor:
         """Return the cursor after a message."""
-        same = self.seen if shown.created_at == self.until else frozenset()
-        return Cursor(self.version, shown.created_at, same | {shown.id})
+        same = self.seen if shown.created_at == self.until else ()
+        return Cursor(self.version, shown.created_at, (*same, shown.id[-END:])[-MOST_ENDS:])
 
     def at(self, shown: Conversation) -> Cursor:
         """Return the cursor after the conversation was shown."""
@@ -109,7 +114,7 @@ class WatchConversationRpcs:
         async with self._database.transaction(sites=[site], read_only=True) as tx:
             changed = await conversations.get(tx, scope, site, id_)
             added = await conversations.messages_since(
-                tx, scope, site, id_, since=cursor.until, seen=sorted(cursor.seen), limit=MESSAGES_A_READ
+                tx, scope, site, id_, since=cursor.until, seen=cursor.seen, limit=MESSAGES_A_READ
             )
         return changed, added
 
