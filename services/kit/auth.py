@@ -21,6 +21,7 @@ from services.kit.keys import KeySet
 
 ALGORITHM: Final = "EdDSA"
 CUSTOMER_ROLE: Final = "customer"
+SERVICE_ROLE: Final = "service"
 _LEEWAY_SECONDS: Final = 5.0
 _MAX_TOKEN: Final = 8192
 
@@ -107,3 +108,34 @@ class TokenSigner:
         issued = self._now()
         payload = {"sub": subject, "kind": kind.value, "iat": int(issued), "exp": issued + ttl, **claims}
         return jwt.encode(payload, self._key, algorithm=ALGORITHM, headers={"kid": self._kid})
+
+
+class OwnToken:
+    """A process's own token for calls that no caller stands behind (workers, relays), renewed before it expires.
+
+    Call it for the token: `ClientChannel(target, token=OwnToken(signer, "intake"))`.
+    """
+
+    def __init__(
+        self,
+        signer: TokenSigner,
+        subject: str,
+        *,
+        sites: Mapping[str, list[str]] | None = None,
+        ttl: float = 300.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._signer = signer
+        self._subject = subject
+        self._sites = sites if sites is not None else {"*": [SERVICE_ROLE]}
+        self._ttl = ttl
+        self._now = now
+        self._token = ""
+        self._renew_at = 0.0
+
+    def __call__(self) -> str:
+        """The token; a new one once half of the old one's life is over."""
+        if self._now() >= self._renew_at:
+            self._token = self._signer.sign(self._subject, Kind.SERVICE, ttl=self._ttl, sites=dict(self._sites))
+            self._renew_at = self._now() + self._ttl / 2
+        return self._token

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from google.longrunning.operations_pb2 import ListOperationsRequest
 from kefu.common.v1 import errors_pb2
 
 from services.kit import pages
@@ -37,6 +36,6 @@ def test_token_of_another_listing_is_refused(contract: Any, change: dict[str, st
 
 
 def test_token_of_another_method_is_refused(contract: Any) -> None:
-    token = pages.encode(ListOperationsRequest(), POSITION)
+    token = pages.encode(contract.pb.ListRequest(), POSITION)
     with pytest.raises(InvalidArgument):
         pages.decode(contract.pb.SayRequest(page_token=token))

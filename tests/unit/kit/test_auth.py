@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.kit.access import Access, AccessError, Kind, Principal
-from services.kit.auth import TokenSigner, TokenVerifier
+from services.kit.auth import OwnToken, TokenSigner, TokenVerifier
 from services.kit.errors import Unauthenticated
 from services.kit.keys import KeySet, KeySetError, new_key_pair
 from services.kit.testing.grpc import TestKeys
@@ -119,7 +119,12 @@ def test_remembered_until_it_expires(keys: TestKeys, monkeypatch: pytest.MonkeyP
     first = verifier.verify(token)
     looked: list[str] = []
     find = keys.keys.find
-    monkeypatch.setattr(keys.keys, "find", lambda kid: looked.append(kid) or find(kid))
+
+    def looking(kid: str) -> object:
+        looked.append(kid)
+        return find(kid)
+
+    monkeypatch.setattr(keys.keys, "find", looking)
     now.at += 290
     assert verifier.verify(token) is first
     assert looked == []
@@ -239,3 +244,18 @@ def test_access_is_read_from_yaml(tmp_path: Path) -> None:
     file = tmp_path / "access.yaml"
     file.write_text("roles:\n  agent: [conversations.reply, 'cases.*']\n")
     assert Access.read(file).permissions(["agent", "nobody"]) == {"conversations.reply", "cases.*"}
+
+
+def test_own_token_is_renewed_at_half_its_life(keys: TestKeys) -> None:
+    now = Time()
+    verifier = TokenVerifier(keys.keys, Access.of({"roles": {"service": ["volumes.read"]}}), now=now)
+    own = OwnToken(keys.signer, "staffing", ttl=100, now=now)
+    first = own()
+    principal = verifier.verify(first)
+    assert (principal.subject, principal.kind, principal.may("volumes.read", "desk")) == ("staffing", "SERVICE", True)
+    now.at += 49
+    assert own() == first
+    keys.signer._now = now
+    now.at += 2
+    assert own() != first
+    verifier.verify(own())
