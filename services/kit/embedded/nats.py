@@ -18,6 +18,8 @@ from services.kit.embedded.ports import LOOPBACK, EmbeddedError, keep_port, keep
 
 USER = "kefu"
 START_SECONDS = 20
+# The shell ends and leaves the server to init: it is nobody's child, so it outlives us and leaves no zombie with us.
+_IN_BACKGROUND = 'log=$1; shift; "$@" >>"$log" 2>&1 & echo $!'
 
 
 def program() -> Path:
@@ -35,7 +37,6 @@ class EmbeddedNats:
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
         self.folder = folder.absolute()
         self._wanted = port
-        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
@@ -64,17 +65,17 @@ class EmbeddedNats:
         conf = self.folder / "nats.conf"
         conf.touch(mode=0o600)
         conf.write_text(_configuration(self.folder, port))
-        with self.log.open("a") as output:
-            server = self._child = subprocess.Popen(  # noqa: S603 - our own program and arguments
-                [program(), "-c", conf],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        (self.folder / "pid").write_text(str(server.pid))
+        done = subprocess.run(  # noqa: S603 - our own program and arguments
+            ["/bin/sh", "-c", _IN_BACKGROUND, "sh", self.log, program(), "-c", conf],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            check=True,
+        )
+        (self.folder / "pid").write_text(done.stdout.strip())
         keep_port(self.folder, port)
-        self._await_ready(server)
+        self._await_ready()
 
     def stop(self, *, immediate: bool = False) -> None:
         """Stop the server; `immediate` is a crash (tests)."""
@@ -86,9 +87,6 @@ class EmbeddedNats:
                     process.wait(START_SECONDS)
                 except psutil.TimeoutExpired:
                     process.kill()
-        if self._child is not None:
-            self._child.wait(START_SECONDS)
-            self._child = None
         (self.folder / "pid").unlink(missing_ok=True)
 
     def running(self) -> bool:
@@ -104,10 +102,10 @@ class EmbeddedNats:
             return None
         return process if ours and alive else None
 
-    def _await_ready(self, server: subprocess.Popen[bytes]) -> None:
+    def _await_ready(self) -> None:
         limit = time.monotonic() + START_SECONDS
         while time.monotonic() < limit:
-            if server.poll() is not None:
+            if not self.running():
                 break
             if _has_jetstream(self.port):
                 return

@@ -12,12 +12,15 @@ import pwd
 import shutil
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 from services.kit.embedded.ports import LOOPBACK, EmbeddedError, keep_port, keep_secret, run_as, settle_port
 
 SUPERUSER = "postgres"
 START_SECONDS = 60
+GIVE_UP_SECONDS = 5  # without a postmaster.pid for so long, it has ended again
+_STATUS_LINE = 7  # of postmaster.pid
 
 _ALWAYS = """\
 listen_addresses = '127.0.0.1'
@@ -93,7 +96,9 @@ class EmbeddedPostgres:
             self._initialise()
         port = settle_port(self.folder, self._wanted)
         self._configure(port)
-        self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", self._data, "-l", self.log)
+        # not `pg_ctl -w`: it compares wall-clock times and waits in vain when the machine's clock is being set
+        self._run("pg_ctl", "start", "-W", "-D", self._data, "-l", self.log)
+        self._await_ready()
         keep_port(self.folder, port)
 
     def stop(self, *, immediate: bool = False) -> None:
@@ -106,6 +111,26 @@ class EmbeddedPostgres:
         if not (self._data / "postmaster.pid").exists():
             return False
         return self._call("pg_ctl", "status", "-D", self._data).returncode == 0
+
+    def _await_ready(self) -> None:
+        began = time.monotonic()
+        while time.monotonic() < began + START_SECONDS:
+            lines = self._postmaster_file()
+            if len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready":
+                return
+            if not lines and time.monotonic() > began + GIVE_UP_SECONDS:
+                break
+            time.sleep(0.02)
+        raise EmbeddedError(f"PostgreSQL did not start in {self.folder}:\n{self._log_end()}")
+
+    def _postmaster_file(self) -> list[str]:
+        try:
+            return (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _log_end(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
 
     def _initialise(self) -> None:
         if self._data.exists():  # an initdb that was interrupted: nothing was ever stored there
@@ -137,8 +162,7 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str | Path) -> None:
         done = self._call(program, *arguments)
         if done.returncode != 0:
-            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
-            raise EmbeddedError(f"{program} failed in {self.folder}: {done.stderr.strip()}\n{tail}".rstrip())
+            raise EmbeddedError(f"{program} failed in {self.folder}: {done.stderr.strip()}\n{self._log_end()}".rstrip())
 
     def _call(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         # stderr goes to a file: the postmaster inherits it and would keep a pipe open for ever

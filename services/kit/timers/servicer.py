@@ -16,10 +16,10 @@ class ClockServicer(clock_service_pb2_grpc.ClockServiceServicer):
     def __init__(self, time: VirtualTime) -> None:
         self._time = time
 
-    async def AdvanceClock(  # noqa: N802 - the contract's name
+    async def AdvanceClock(
         self,
         request: clock_service_pb2.AdvanceClockRequest,
-        context: Any,  # noqa: ARG002 - gRPC hands it in
+        context: Any,
     ) -> clock_service_pb2.AdvanceClockResponse:
         """Move the clock to `request.to`."""
         now, fired = await self._time.advance(request.to.ToDatetime(UTC))
