@@ -11,7 +11,8 @@ function move(step) {
 }
 
 function press(key) {
-  const element = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].find(visible);
+  const found = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)].filter(visible);
+  const element = found.find((one) => one.matches("input, textarea")) ?? found[0];
   if (!element) return false;
   if (element.matches("input, textarea")) element.focus();
   else element.click();

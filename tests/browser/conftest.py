@@ -1,0 +1,99 @@
+"""A browser, a stack, and people in front of it. Every test fails on an error in the browser's console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from services.gateway.console import vendor
+from tests.browser import chromium as browsers
+from tests.browser import stack as stacks
+from tests.browser.people import Customer, Person
+from tests.browser.stack import Stack
+
+# 401 is what a wrong password is answered with; browsers note it as an error of ours.
+EXPECTED = ("status of 401",)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; skips where none can be had."""
+    path = browsers.find()
+    if path is None:
+        pytest.skip("no Chromium on this machine: run `python -m tests.browser.chromium`, or name one in KEFU_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(browsers.FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A real stack whose online desk promises its first response within stacks.PROMISE_SECONDS."""
+    vendor.install()
+    with stacks.running(tmp_path_factory.mktemp("console")) as running:
+        yield running
+
+
+@pytest.fixture
+def window(chromium: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
+    """Opens browser windows that share nothing; at the end nothing may have gone wrong in any of them."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_window(language: str = "zh_CN", *, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+        context = chromium.new_context(
+            base_url=stack.url,
+            viewport={"width": width, "height": height},
+            locale="zh-CN" if language == "zh_CN" else "en-US",
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                faults.append(f"{page.url}: {message.text}")
+                if message.type == "error" and not any(one in message.text for one in EXPECTED)
+                else None
+            ),
+        )
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def agent(window: Callable[..., Page], stack: Stack) -> Callable[..., Person]:
+    """Signs a demonstration person in."""
+
+    def sign_in(user_name: str = "wangfang", language: str = "zh_CN", **how: int) -> Person:
+        person = Person(window(language, **how), language)
+        person.sign_in(user_name, stack.password(user_name))
+        return person
+
+    return sign_in
+
+
+@pytest.fixture
+def customer(window: Callable[..., Page]) -> Callable[..., Customer]:
+    """A customer with a telephone."""
+
+    def arrive(name: str, language: str = "zh_CN") -> Customer:
+        return Customer(window(language, width=390, height=844), language, name)
+
+    return arrive
+
+
+@pytest.fixture(scope="session")
+def here() -> Path:
+    """This folder."""
+    return Path(__file__).parent

@@ -1,0 +1,95 @@
+"""A real stack of its own for the browser: PostgreSQL, NATS, every service, the gateway; no simulated traffic."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.kit.embedded.ports import free_port
+from services.stack import control, demo, health, infra, ports, processes
+from services.stack.home import Home
+
+PROMISE_SECONDS = 8
+WELL_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """A running stack: where its console is, and the passwords of its demonstration accounts."""
+
+    home: Home
+    url: str
+
+    def password(self, user_name: str) -> str:
+        """The password of a demonstration account."""
+        return demo.password(self.home, user_name)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """Starts a stack in `folder` and ends it afterwards."""
+    home = Home(folder / "stack", _port_base())
+    home.folder.mkdir(parents=True)
+    home.note(port_base=home.port_base)
+    profiles = _short_promises(folder / "profiles")
+    try:
+        # In a process of its own, as `kefu up` does: what it starts outlives it, and the browser's driver already runs
+        # an event loop in this one.
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, str(home.folder), str(home.port_base), str(profiles)],
+            cwd=processes.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr[-6000:])
+        yield Stack(home, processes.console_url(home))
+    finally:
+        control.stop(home)
+        infra.stop_servers(home, immediate=True)
+
+
+def _start(home: Home, profiles: Path) -> None:
+    postgres, nats = infra.start_servers(home, durable=False)
+    ready = infra.prepare(home, postgres, nats)
+    plan = [
+        dataclasses.replace(one, environment={**one.environment, "KEFU_PROFILES": str(profiles)})
+        for one in processes.processes(home, ready.urls, nats.url)
+        if one.name != processes.SIMULATOR
+    ]
+    control.start(home, plan)
+    late = health.wait_until_well(lambda: control.children_of(home), seconds=WELL_SECONDS, say=lambda _: None)
+    if late:
+        logs = "\n".join(f"== {path.name}\n{control.tail(path, 30)}" for path in home.logs.glob("*.log"))
+        raise RuntimeError(f"not well: {late}\n{logs}")
+    demo.load(home, lambda _: None)
+
+
+def _short_promises(folder: Path) -> Path:
+    """The demonstration profiles, with a first response that a test can wait for."""
+    shutil.copytree(processes.PROFILES, folder)
+    file = folder / "online-desk.yaml"
+    short = f'default: {{value: {PROMISE_SECONDS}, origin: site, reason: "A test cannot wait longer"}}'
+    text, count = re.subn(r"default: 30\b", short, file.read_text(encoding="utf-8"), count=1)
+    assert count == 1, "the online desk promises its first response otherwise than this test expects"
+    file.write_text(text, encoding="utf-8")
+    return folder
+
+
+def _port_base() -> int:
+    """A base above which every port of the stack is free."""
+    while True:
+        base = free_port() // 100 * 100
+        if 2_000 < base < 64_000 and not ports.taken(Home(Path(), base)):
+            return base
+
+
+if __name__ == "__main__":
+    _start(Home(Path(sys.argv[1]), int(sys.argv[2])), Path(sys.argv[3]))
