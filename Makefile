@@ -71,6 +71,13 @@ protos-check: setup ## protos/gen is current; buf lint and buf breaking
 	@cd protos && ../$(BIN)/buf lint gen/kefu/image.binpb --config buf.yaml --path kefu
 	@cd protos && ../$(BIN)/buf breaking gen/kefu/image.binpb --against baseline.binpb --config buf.yaml --path kefu
 
+.PHONY: clauses clauses-mutate
+clauses: setup ## how many clauses of each regime and service a passing test shows, and which none does
+	@rm -f .kefu/clauses.json
+	@code=0; $(BIN)/python -m pytest tests -m clause || code=$$?; $(BIN)/python -m tests.clauses.report; exit $$code
+clauses-mutate: setup ## switch each tied setting off and expect its tests to fail (after `make clauses`)
+	@$(BIN)/python -m tests.clauses.mutate
+
 .PHONY: lock
 lock: setup ## write the lock files again from requirements*.in
 	@for name in requirements-bootstrap requirements requirements-dev; do \

@@ -133,6 +133,9 @@ def _unwrap(out: Decoded, node: yaml.Node, path: str) -> yaml.Node | None:
     if not isinstance(node, yaml.MappingNode) or not {str(k.value) for k, _ in node.value} & {"value", "origin"}:
         return node
     parts: dict[str, yaml.Node] = {str(k.value): v for k, v in node.value}
+    if len(parts) < len(node.value):
+        out.fault(path, "is marked twice", "Write `value`, `origin` and `reason` once each", node)
+        return None
     unknown = sorted(set(parts) - WRAPPER_KEYS)
     if unknown:
         out.fault(

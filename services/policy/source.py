@@ -12,12 +12,15 @@ MAX_BYTES = 1_000_000
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases: a profile says each thing in its place."""
+    """SafeLoader that refuses aliases and tags: a profile says each thing in its place, types are the contract's."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
+        if getattr(self.peek_event(), "tag", None):  # type: ignore[no-untyped-call]
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"the tag {event.tag} is not allowed", event.start_mark)
         return super().compose_node(parent, index)
 
 
@@ -41,6 +44,8 @@ def parse(data: bytes, path: Path) -> yaml.MappingNode:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise _refuse(f"is not valid YAML: {error.problem}", "Correct the line", path, line) from error
+    except RecursionError as error:
+        raise _refuse("is nested too deeply", "Write plain sections", path) from error
     except yaml.YAMLError as error:
         raise _refuse(f"is not valid YAML: {error}", "Correct the file", path) from error
     if not isinstance(node, yaml.MappingNode):

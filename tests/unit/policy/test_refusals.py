@@ -5,9 +5,12 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.policy import loader
 from services.policy.faults import Fault, ProfileRefusedError
+from services.policy.loader import Version
 
 PROFILES = Path(__file__).parents[3] / "charts" / "kefu" / "profiles"
 
@@ -45,6 +48,8 @@ def test_refused_with_path_reason_and_remedy(bad: Bad) -> None:
     assert matching, "\n".join(map(str, faults))
     assert all(fault.file == "bad.yaml" and fault.write for fault in faults)
 
+
+TEXTS = [path.read_text("utf-8") for path in sorted(PROFILES.glob("*.yaml"))]
 
 CONSEQUENT = ("inherited from another regime", "regimes disagree")
 """Edits that add a regime, whose other figures are then missing too."""
@@ -85,3 +90,28 @@ def test_a_file_that_cannot_be_read_or_is_too_large(tmp_path: Path) -> None:
     empty.write_text("")
     with pytest.raises(ProfileRefusedError, match="not a mapping"):
         loader.load(empty)
+
+
+@given(st.data())
+def test_whatever_is_typed_is_refused_properly_or_valid(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from(TEXTS))
+    start = data.draw(st.integers(0, len(text)))
+    length = data.draw(st.integers(0, 40))
+    typed = data.draw(
+        st.one_of(st.text(max_size=12), st.sampled_from([": ", "{", "[", "- ", "\n", "null", "-1", "&a", "!x", "'"]))
+    )
+    edited = (text[:start] + typed + text[start + length :]).encode("utf-8", "surrogatepass")
+    version: Version | None = None
+    faults: tuple[Fault, ...] = ()
+    try:
+        version = loader.load_bytes(edited, "typed")
+    except ProfileRefusedError as error:
+        faults = error.faults
+    assert (version is None) == bool(faults)
+    assert all(fault.reason and fault.write for fault in faults)
+    assert version is None or loader.from_body(version.body).body == version.body
+
+
+def test_deep_nesting_is_refused() -> None:
+    with pytest.raises(ProfileRefusedError, match="nested too deeply"):
+        loader.load_bytes(b"site: " + b"[" * 100_000, "deep.yaml")
