@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -112,10 +113,14 @@ class Tracer:
         return span
 
     def close(self, timeout_seconds: float = 5.0) -> None:
-        """Flush what is queued, for at most `timeout_seconds`."""
+        """Send what is queued, for at most `timeout_seconds`; blocks, so call it in a thread.
+
+        The SDK's own flush keeps to no timeout (opentelemetry-python#4568): it goes on in a thread that nobody awaits.
+        """
         if self._provider is not None:
-            self._provider.force_flush(int(timeout_seconds * 1000))
-            self._provider.shutdown()
+            flushing = threading.Thread(target=self._provider.shutdown, name="traces-flush", daemon=True)
+            flushing.start()
+            flushing.join(timeout_seconds)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], service: str) -> Tracer:

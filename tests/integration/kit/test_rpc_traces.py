@@ -36,7 +36,7 @@ class Sink(trace_service_pb2_grpc.TraceServiceServicer):
 async def sink() -> AsyncIterator[Sink]:
     collector = Sink()
     server = grpc.server(ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
     collector.port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield collector
@@ -75,4 +75,5 @@ async def test_collector_that_is_away_holds_nothing_up(
             assert (await stub.Say(contract.pb.SayRequest(name="sites/desk"), timeout=2)).site == "desk"
         began = time.monotonic()
         await running.server.stop(drain_seconds=0)
-        assert time.monotonic() - began < 8
+        # 5 s are granted for sending what is queued.
+        assert time.monotonic() - began < 7
