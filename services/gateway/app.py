@@ -6,13 +6,14 @@ import atexit
 import importlib.resources
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from flask import Blueprint, Flask, Response, jsonify
 from google.protobuf.message import Message
 
 from services.gateway.accounts import People
+from services.gateway.administration import AdministrationServicer
 from services.gateway.config import GatewayConfig
 from services.gateway.console.gate import Gate
 from services.gateway.console.pages import console_blueprint, error_page
@@ -21,6 +22,7 @@ from services.gateway.identity.oidc import oidc_blueprint
 from services.gateway.identity.passwords import Passwords
 from services.gateway.identity.sessions import Sessions
 from services.gateway.identity.tokens import Issuer
+from services.gateway.local import local_handlers
 from services.gateway.metrics import GatewayMetrics, install_metrics
 from services.gateway.oauth.accounts import ServiceAccounts
 from services.gateway.oauth.cors import Origins, install_cors
@@ -36,9 +38,11 @@ from services.gateway.web.guard import Guard
 from services.gateway.web.problems import ErrorPage, install_problems
 from services.gateway.web.rest import install_rest
 from services.gateway.web.visitors import Visitors
+from services.gateway.webhooks.servicer import WebhookServicer
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.config import load
+from services.kit.crypto import Keys, Vault
 from services.kit.errors import KefuError
 from services.kit.keys import KeySet
 from services.kit.telemetry.http import MetricsPort
@@ -46,6 +50,8 @@ from services.kit.telemetry.rpc import ClientMetrics
 from services.kit.telemetry.trace import Tracer
 
 SERVICE: Final = "gateway"
+ADMINISTRATION: Final = "kefu.gateway.v1.AdministrationService"
+WEBHOOKS: Final = "kefu.gateway.v1.WebhookService"
 Handler = Callable[[Message], Message]
 
 
@@ -66,7 +72,7 @@ class Parts:
     verifier: TokenVerifier
     routes: Routes
     upstream: Upstream
-    handlers: dict[str, Handler] = field(default_factory=dict)
+    handlers: dict[str, Handler]
 
     def close(self) -> None:
         """Give everything back."""
@@ -90,6 +96,14 @@ def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts
     passwords = Passwords()
     sessions = Sessions(runtime, config, passwords, metrics.sign_ins)
     runtime.open()
+    administration = AdministrationServicer(
+        lambda: runtime.database, access, environment=config.environment, simulation=config.local
+    )
+    handlers = local_handlers(ADMINISTRATION, administration, runtime=runtime, verifier=verifier)
+    if config.sealing_keys is not None:
+        vault = Vault(Keys.read(config.sealing_keys))
+        webhooks = WebhookServicer(lambda: runtime.database, vault, private=config.webhooks_private)
+        handlers |= local_handlers(WEBHOOKS, webhooks, runtime=runtime, verifier=verifier)
     return Parts(
         config=config,
         runtime=runtime,
@@ -98,12 +112,13 @@ def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts
         passwords=passwords,
         sessions=sessions,
         people=People(runtime, access, passwords, sessions),
-        service_accounts=ServiceAccounts(runtime, access),
+        service_accounts=ServiceAccounts(runtime),
         switches=Switches(runtime, config, access),
         issuer=issuer,
         verifier=verifier,
         routes=routes,
         upstream=Upstream(targets(config, routes), ClientMetrics(metrics.catalogue)),
+        handlers=handlers,
     )
 
 

@@ -9,9 +9,9 @@ from kefu.common.v1 import errors_pb2
 from services.gateway.config import GatewayConfig
 from services.gateway.identity.user import User
 from services.gateway.runtime import Runtime
-from services.kit.access import Access
+from services.kit.access import EVERY_SITE, Access
 from services.kit.audit import Entry
-from services.kit.db import Database
+from services.kit.db import Database, Transaction
 from services.kit.errors import FailedPrecondition, PermissionDenied
 
 SIMULATION: Final = "simulated_traffic"
@@ -35,9 +35,9 @@ class Switches:
         """Start or stop simulated traffic at all sites; FailedPrecondition SIMULATION_REFUSED in production."""
         if turned_on and not self.simulation_allowed:
             raise FailedPrecondition(errors_pb2.ERROR_REASON_SIMULATION_REFUSED, {"environment": self._environment})
-        if not self._access.grants(actor.roles_at("*"), MANAGE):
+        if not self._access.grants(actor.roles_at(EVERY_SITE), MANAGE):
             raise PermissionDenied(metadata={"permission": MANAGE})
-        self._runtime.run(_turn, self._runtime.database, "*", SIMULATION, turned_on, actor.subject)
+        self._runtime.run(_turn, self._runtime.database, turned_on, actor.subject)
 
 
 async def read_switch(database: Database, site: str, name: str) -> bool:
@@ -46,15 +46,20 @@ async def read_switch(database: Database, site: str, name: str) -> bool:
     return name == SIMULATION if found is None else bool(found)
 
 
-async def _turn(database: Database, site: str, name: str, turned_on: bool, actor: str) -> None:
+async def turn(tx: Transaction, site: str, name: str, *, turned_on: bool, actor: str) -> None:
+    """Turn a switch, with its audit row."""
+    await tx.execute(
+        "INSERT INTO switches (site, name, turned_on, changed_by) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (site, name) DO UPDATE SET turned_on = excluded.turned_on,"
+        " changed_by = excluded.changed_by, changed_at = now()",
+        site,
+        name,
+        turned_on,
+        actor,
+    )
+    tx.audit(Entry(site, actor, "switched_on" if turned_on else "switched_off", f"switches/{name}"))
+
+
+async def _turn(database: Database, turned_on: bool, actor: str) -> None:
     async with database.transaction() as tx:
-        await tx.execute(
-            "INSERT INTO switches (site, name, turned_on, changed_by) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (site, name) DO UPDATE SET turned_on = excluded.turned_on,"
-            " changed_by = excluded.changed_by, changed_at = now()",
-            site,
-            name,
-            turned_on,
-            actor,
-        )
-        tx.audit(Entry(site, actor, "switched_on" if turned_on else "switched_off", f"switches/{name}"))
+        await turn(tx, EVERY_SITE, SIMULATION, turned_on=turned_on, actor=actor)

@@ -43,15 +43,16 @@ def _account(row: asyncpg.Record) -> ServiceAccount:
     )
 
 
-async def get(database: Database, account: str) -> ServiceAccount | None:
+async def get(source: Transaction | Database, account: str) -> ServiceAccount | None:
     """One account by id."""
-    row = await database.fetchrow(f"{_SELECT} WHERE s.id = $1", account)
+    row = await source.fetchrow(f"{_SELECT} WHERE s.id = $1", account)
     return None if row is None else _account(row)
 
 
-async def list_all(database: Database) -> list[ServiceAccount]:
-    """All accounts by id."""
-    return [_account(row) for row in await database.fetch(f"{_SELECT} ORDER BY s.id")]
+async def list_page(database: Database, after: str, limit: int) -> list[ServiceAccount]:
+    """A page of accounts by id."""
+    rows = await database.fetch(f"{_SELECT} WHERE s.id > $1 ORDER BY s.id LIMIT $2", after, limit)
+    return [_account(row) for row in rows]
 
 
 async def insert(

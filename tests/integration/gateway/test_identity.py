@@ -15,7 +15,7 @@ from services.gateway.console.gate import Gate
 from services.gateway.identity.user import User
 from services.kit.audit import seal, verify
 from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, NotFound, PermissionDenied
-from tests.integration.gateway.conftest import HOST, PASSWORD, SITE, Browser, new_id
+from tests.integration.gateway.conftest import HOST, PASSWORD, SITE, Browser, new_id, token_of
 
 ADMIN = User("admin", "admin", "Admin", {"*": frozenset({"admin"})})
 MANAGER = User("manager", "manager", "Manager", {SITE: frozenset({"manager"})})
@@ -251,6 +251,7 @@ def test_two_admins_cannot_remove_each_other_at_once(parts: Parts) -> None:
     for thread in threads:
         thread.join()
     parts.people.grant("admin", site="*", roles=["admin"], actor=ADMIN)
+    parts.people.disable(second, actor=ADMIN)
     assert sorted(outcomes) == ["GUARD_NOT_MET", "removed"]
 
 
@@ -308,20 +309,41 @@ def test_a_service_account_gets_a_token_that_services_take(visit: Browser) -> No
     assert (wrong.status_code, wrong.json["reason"]) == (401, "SIGN_IN_FAILED")
 
 
-def test_a_rotated_secret_leaves_time_for_the_change(parts: Parts, visit: Browser) -> None:
-    account = new_id("prog")
-    first = parts.service_accounts.create(account, display_name="P", roles={SITE: ["reader"]}, actor=ADMIN)
-    second = parts.service_accounts.rotate(account, actor=ADMIN)
-    for secret in (first, second):
+def test_a_rotated_secret_leaves_time_for_the_change(parts: Parts, admin: Browser) -> None:
+    account, key = new_id("prog"), new_id("key")
+    body = {"clientId": account, "serviceAccount": {"title": "P", "roles": [{"site": SITE, "roles": ["frontend"]}]}}
+    first = admin.post("/v1/serviceAccounts", body, Idempotency_Key=key)
+    assert first.status_code == 200, first.text
+    assert admin.post("/v1/serviceAccounts", body, Idempotency_Key=key).json == {**first.json, "secret": ""}
+    assert admin.post("/v1/serviceAccounts", body).status_code == 409
+    second = admin.post(f"/v1/serviceAccounts/{account}:rotateSecret").json["secret"]
+    for secret in (first.json["secret"], second):
         assert parts.service_accounts.authenticate(account, secret).id == account
-    third = parts.service_accounts.rotate(account, actor=ADMIN)
+    third = admin.post(f"/v1/serviceAccounts/{account}:rotateSecret").json["secret"]
     with pytest.raises(KefuError):
-        parts.service_accounts.authenticate(account, first)
-    parts.service_accounts.disable(account, actor=ADMIN)
+        parts.service_accounts.authenticate(account, first.json["secret"])
+    assert admin.post(f"/v1/serviceAccounts/{account}:disable").json["active"] is False
     with pytest.raises(KefuError):
         parts.service_accounts.authenticate(account, third)
-    with pytest.raises(PermissionDenied):
-        parts.service_accounts.create(new_id(), display_name="P", roles={SITE: ["reader"]}, actor=MANAGER)
+    listed = admin.get("/v1/serviceAccounts?pageSize=200")
+    assert account in [one["clientId"] for one in listed.json["serviceAccounts"]]
+    assert third not in listed.text
+
+
+def test_service_accounts_are_made_by_admins_with_known_roles(parts: Parts, admin: Browser) -> None:
+    body = {"clientId": new_id(), "serviceAccount": {"title": "P", "roles": [{"site": SITE, "roles": ["wizard"]}]}}
+    assert admin.post("/v1/serviceAccounts", body).json["fields"][0]["field"] == "service_account.roles"
+    admin.token = token_of(parts, "manager", dict(MANAGER.roles))
+    assert admin.post("/v1/serviceAccounts", body).status_code == 403
+
+
+def test_simulated_traffic_is_switched_by_admins(parts: Parts, admin: Browser) -> None:
+    assert admin.post("/v1/simulation:switch", {"running": False}).json == {"running": False, "allowed": True}
+    assert admin.get("/v1/simulation").json["running"] is False
+    assert admin.post("/v1/simulation:switch", {"running": True}).json["running"] is True
+    admin.token = token_of(parts, "agent", {SITE: frozenset({"agent"})})
+    assert admin.get("/v1/simulation").status_code == 200
+    assert admin.post("/v1/simulation:switch", {"running": False}).status_code == 403
 
 
 def test_a_frontend_gets_channel_tokens_for_its_own_site_only(visit: Browser) -> None:
