@@ -17,17 +17,18 @@ from services.intake import errors
 from services.intake.commands.job import Job, Outcome, R, burst_key
 from services.intake.commands.rules import RulesOf
 from services.intake.commands.work import Work
-from services.intake.domain.commands import Append, Command, Open, Transfer
+from services.intake.domain.commands import Append, Command, Open, Target, Transfer
 from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
 from services.intake.domain.values import ONLINE, CallerKind, MessageKind
 from services.intake.store import reads
+from services.intake.store.reads import Stored
 from services.kit import call
 from services.kit.db import Database, Transaction
 from services.kit.errors import KefuError
 from services.kit.group_commit import GroupCommit
-from services.kit.uow import Reply, find_replies
+from services.kit.uow import Reply, find_replies, reused
 
 AnyJob: TypeAlias = Job[Any]
 
@@ -92,23 +93,23 @@ class _Group:
         self._work = work
         self._rules = rules
         self._bot_patience_s = bot_patience_s
-        self._stored: Mapping[tuple[str, str], Reply | KefuError] = {}
+        self._stored: dict[int, Stored] = {}
         self._sent: dict[tuple[str, str, str], Message] = {}
-        self._tiers: Mapping[reads.Key, str] = {}
+        self._tiers: dict[reads.Key, str] = {}
         self._surges: set[str] = set()
-        self._targets: Mapping[reads.Key, Any] = {}
+        self._targets: Mapping[reads.Key, Target] = {}
 
     async def load(self, jobs: Sequence[AnyJob]) -> None:
-        """Lock and load. Stored replies are read after the locks, so that a twin's reply is seen once it let go."""
+        """Lock and load what the commands speak of."""
         tx, work = self._work.tx, self._work
+        known = [(number, job) for number, job in enumerate(jobs) if job.id]
+        asked = [(job.site, job.id, *(job.request or ("", ""))) for _, job in known]
+        conversations, stored = await reads.lock_with_replies(tx, asked)
+        work.take(conversations)
+        self._stored = {id(known[place][1]): reply for place, reply in stored.items()}
         opens = [(job, job.command) for job in jobs if isinstance(job.command, Open)]
-        work.take((await reads.lock(tx, ((job.site, job.id) for job in jobs if job.id))).values())
         if opens:
             await self._load_opens(opens)
-        asked = [job.call for job in jobs if job.call.request_id]
-        if asked:
-            self._stored = await find_replies(tx, asked)
-            await self._load_repeated()
         twice = [
             (job.site, job.id, job.command.external_id)
             for job in jobs
@@ -123,26 +124,31 @@ class _Group:
     async def _load_opens(self, opens: Sequence[tuple[AnyJob, Open]]) -> None:
         tx, work = self._work.tx, self._work
         external = [(job.site, open_.channel, open_.external_id) for job, open_ in opens if open_.external_id]
-        work.take(await reads.lock_external(tx, external))
         bursts = [(job.site, key) for job, open_ in opens if (key := self._burst_key(job, open_))]
-        work.take(await reads.lock_bursts(tx, bursts))
-        self._tiers = await reads.tiers(tx, ((job.site, open_.customer) for job, open_ in opens if open_.customer))
-        self._surges = await reads.surges(tx, (job.site for job, _ in opens))
+        work.take(await reads.lock_found(tx, external, bursts))
+        self._tiers, self._surges = await reads.known(tx, ((job.site, open_.customer) for job, open_ in opens))
+        repeated = await find_replies(tx, [job.call for job, _ in opens if job.request])
+        for job, _ in opens:
+            stored = repeated.get(job.request) if job.request else None
+            if isinstance(stored, Reply):
+                self._stored[id(job)] = Stored(stored.fingerprint, stored.reply)
+            elif stored is not None:
+                self._stored[id(job)] = Stored(b"", b"")
+        await self._load_repeated([self._stored[id(job)].reply for job, _ in opens if id(job) in self._stored])
 
-    async def _load_repeated(self) -> None:
-        """Load the conversations of stored replies that open nothing: their words are not kept with the reply."""
-        names = [reply.reply for reply in self._stored.values() if isinstance(reply, Reply)]
-        keys = [key for name in names if (key := _key_of(name)) is not None]
+    async def _load_repeated(self, kept: Sequence[bytes]) -> None:
+        """Load what earlier replies opened: people's words are not kept with the reply."""
+        keys = [key for reply in kept if (key := _key_of(reply)) is not None]
         missing = [key for key in keys if self._work.find(*key) is None]
         self._work.take((await reads.lock(self._work.tx, missing)).values())
 
     def answer(self, job: AnyJob) -> Any:
         """Return the reply to a command, or the error that refuses it."""
         try:
-            stored = self._stored.get(job.request) if job.request else None
-            if isinstance(stored, KefuError):
-                return stored
+            stored = self._stored.get(id(job))
             if stored is not None:
+                if stored.fingerprint != job.call.fingerprint:
+                    return reused(job.call.request_id or "")
                 return job.answer.again(stored.reply, self._again(stored.reply))
             command = job.command
             outcome = self._open(job, command) if isinstance(command, Open) else self._change(job, command)

@@ -11,13 +11,14 @@ from services.intake.domain.clock import Change
 from services.intake.domain.conversation import Conversation
 from services.intake.domain.decide import Decision
 from services.intake.domain.history import Clocked
-from services.intake.store import outbox, writes
+from services.intake.store import writes
 from services.intake.store.reads import Key
+from services.intake.store.writes import Batch
 from services.kit import timers
 from services.kit.db import Transaction
 from services.kit.outbox import Row
 from services.kit.timers import Timer
-from services.kit.uow import Reply, store_replies
+from services.kit.uow import Reply
 
 CONVERSATION = "conversation"
 SITE = "site"
@@ -106,21 +107,23 @@ class Work:
     async def save(self) -> None:
         """Write everything. Timers go before people: whoever holds a timer that fires asks for people next."""
         tx = self.tx
-        changed = [(self._loaded.get(key), self._current[key]) for key in self._changed]
-        if changed:
-            await writes.save(tx, changed)
-        if self.decisions:
-            await writes.add_messages(tx, [m for decision in self.decisions for m in decision.messages])
-            await writes.add_history(tx, [(d.after, entry) for d in self.decisions for entry in d.entries])
-            await writes.add_outcomes(tx, self._outcomes())
-        if self._outbox:
-            await outbox.insert(tx, self._outbox)
-        await store_replies(tx, self.replies)
+        if self._changed or self.replies:
+            await writes.store(tx, self._batch())
         for site in self._route:
             self._arm[site, ""] = self._site_timer(site, self.now)
         if self._arm:
             await timers.arm(tx, sorted(self._arm.values(), key=lambda timer: timer.key))
         await writes.shift_loads(tx, self._loads, self.now)
+
+    def _batch(self) -> Batch:
+        return Batch(
+            changed=[(self._loaded.get(key), self._current[key]) for key in self._changed],
+            messages=[message for decision in self.decisions for message in decision.messages],
+            entries=[(decision.after, entry) for decision in self.decisions for entry in decision.entries],
+            changes=self._changes(),
+            facts=self._outbox,
+            replies=self.replies,
+        )
 
     def _index(self, conversation: Conversation, key: Key) -> None:
         if conversation.external_id:
@@ -128,7 +131,7 @@ class Work:
         if conversation.burst_key:
             self._bursts[conversation.site, conversation.burst_key] = key
 
-    def _outcomes(self) -> Iterable[tuple[Conversation, str, Change]]:
+    def _changes(self) -> Iterable[tuple[Conversation, str, Change]]:
         for decision in self.decisions:
             if decision.changes:
                 for entry in decision.entries:

@@ -158,6 +158,114 @@ CREATE TABLE site_states (
     changed_at timestamptz NOT NULL DEFAULT kefu_now()
 );
 SELECT kefu_protect('site_states');
+-- What a group of commands leaves behind, as arrays of rows: one statement, whatever the size of the group. These types and
+-- this function are a contract with running code: a change comes as new ones beside them.
+CREATE TYPE conversation_light AS (
+    site text, id text, version bigint, updated_at timestamptz, clocks text, customer_at timestamptz,
+    first_response_at timestamptz, bot_until timestamptz, timer_at timestamptz, profile_version text);
+CREATE TYPE conversation_whole AS (
+    site text, id text, channel text, external_id text, queue text, customer text, customer_name_sealed bytea,
+    tier text, subject text, state text, version bigint, assignee text, accountable_owner text, clocks text, need text,
+    source text, summary text, transfers integer, rating integer, call_state text, rings integer,
+    answered_at timestamptz, created_at timestamptz, updated_at timestamptz, queued_at timestamptz,
+    assigned_at timestamptz, customer_at timestamptz, first_response_at timestamptz, ended_at timestamptz,
+    rating_until timestamptz, bot_until timestamptz, timer_at timestamptz, burst_key text, handed_to_person boolean,
+    resume_state text, refused text[], rating_comment text, profile_version text, simulated boolean);
+CREATE TYPE message_row AS (
+    site text, conversation text, id text, author_kind text, author text, kind text, text text, created_at timestamptz,
+    external_id text, attachment text);
+CREATE TYPE history_row AS (
+    site text, conversation text, version bigint, at timestamptz, actor text, what text, state text, assignee text,
+    queue text, profile_version text, fact text, number integer);
+CREATE TYPE outcome_row AS (
+    site text, conversation text, kind text, number integer, queue text, person text, outcome text,
+    started_at timestamptz, due_at timestamptz, settled_at timestamptz, stopped_at timestamptz,
+    target_s double precision, elapsed_s double precision);
+CREATE TYPE fact_row AS (
+    id text, subject text, aggregate text, version bigint, payload bytea, traceparent text);
+CREATE TYPE reply_row AS (subject text, request_id text, method text, fingerprint bytea, reply bytea);
+
+-- Stores, decides nothing. The rows to update are locked by the caller; returns how many there were.
+CREATE FUNCTION intake_store(
+    light conversation_light[], whole conversation_whole[], fresh conversation_whole[], messages message_row[],
+    entries history_row[], outcomes outcome_row[], facts fact_row[], replies reply_row[]
+) RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    updated bigint := 0;
+    more bigint;
+BEGIN
+    IF cardinality(light) > 0 THEN
+        UPDATE conversations c
+        SET version = n.version, updated_at = n.updated_at, clocks = n.clocks, customer_at = n.customer_at,
+            first_response_at = n.first_response_at, bot_until = n.bot_until, timer_at = n.timer_at,
+            profile_version = n.profile_version
+        FROM unnest(light) n WHERE c.site = n.site AND c.id = n.id;
+        GET DIAGNOSTICS updated = ROW_COUNT;
+    END IF;
+    IF cardinality(whole) > 0 THEN
+        UPDATE conversations c
+        SET version = n.version, updated_at = n.updated_at, clocks = n.clocks, customer_at = n.customer_at,
+            first_response_at = n.first_response_at, bot_until = n.bot_until, timer_at = n.timer_at,
+            profile_version = n.profile_version, queue = n.queue, state = n.state, assignee = n.assignee,
+            accountable_owner = n.accountable_owner, need = n.need, source = n.source, summary = n.summary,
+            transfers = n.transfers, rating = n.rating, call_state = n.call_state, rings = n.rings,
+            answered_at = n.answered_at, queued_at = n.queued_at, assigned_at = n.assigned_at, ended_at = n.ended_at,
+            rating_until = n.rating_until, burst_key = n.burst_key, handed_to_person = n.handed_to_person,
+            resume_state = n.resume_state, refused = n.refused, rating_comment = n.rating_comment
+        FROM unnest(whole) n WHERE c.site = n.site AND c.id = n.id;
+        GET DIAGNOSTICS more = ROW_COUNT;
+        updated := updated + more;
+    END IF;
+    IF cardinality(fresh) > 0 THEN
+        INSERT INTO conversations (
+            site, id, channel, external_id, queue, customer, customer_name_sealed, tier, subject, state, version,
+            assignee, accountable_owner, clocks, need, source, summary, transfers, rating, call_state, rings,
+            answered_at, created_at, updated_at, queued_at, assigned_at, customer_at, first_response_at, ended_at,
+            rating_until, bot_until, timer_at, burst_key, handed_to_person, resume_state, refused, rating_comment,
+            profile_version, simulated)
+        SELECT
+            site, id, channel, external_id, queue, customer, customer_name_sealed, tier, subject, state, version,
+            assignee, accountable_owner, clocks, need, source, summary, transfers, rating, call_state, rings,
+            answered_at, created_at, updated_at, queued_at, assigned_at, customer_at, first_response_at, ended_at,
+            rating_until, bot_until, timer_at, burst_key, handed_to_person, resume_state, refused, rating_comment,
+            profile_version, simulated
+        FROM unnest(fresh);
+    END IF;
+    IF cardinality(messages) > 0 THEN
+        INSERT INTO messages
+            (site, conversation, id, author_kind, author, kind, text, created_at, external_id, attachment)
+        SELECT site, conversation, id, author_kind, author, kind, text, created_at, external_id, attachment
+        FROM unnest(messages);
+    END IF;
+    IF cardinality(entries) > 0 THEN
+        INSERT INTO conversation_history
+            (site, conversation, version, at, actor, what, state, assignee, queue, profile_version, fact, number)
+        SELECT site, conversation, version, at, actor, what, state, assignee, queue, profile_version, fact, number
+        FROM unnest(entries);
+    END IF;
+    IF cardinality(outcomes) > 0 THEN
+        INSERT INTO clock_outcomes
+            (site, conversation, kind, number, queue, person, outcome, started_at, due_at, settled_at, stopped_at,
+             target_s, elapsed_s)
+        SELECT site, conversation, kind, number, queue, person, outcome, started_at, due_at, settled_at, stopped_at,
+            target_s, elapsed_s
+        FROM unnest(outcomes)
+        ON CONFLICT (site, conversation, kind, number) DO UPDATE
+        SET stopped_at = excluded.stopped_at, elapsed_s = excluded.elapsed_s, person = excluded.person;
+    END IF;
+    IF cardinality(facts) > 0 THEN
+        INSERT INTO kefu_outbox (id, subject, aggregate, version, payload, traceparent)
+        SELECT id, subject, aggregate, version, payload, traceparent
+        FROM unnest(facts) WITH ORDINALITY AS f (id, subject, aggregate, version, payload, traceparent, nth)
+        ORDER BY nth;
+    END IF;
+    IF cardinality(replies) > 0 THEN
+        INSERT INTO kefu_requests (subject, request_id, method, fingerprint, reply)
+        SELECT subject, request_id, method, fingerprint, reply FROM unnest(replies) ORDER BY subject, request_id;
+    END IF;
+    RETURN updated;
+END $$;
+
 -- Versions of site profiles by which something was judged. Rows are never changed: `hash` is the SHA-256 of `body`, so
 -- that a decision's version can be read again years later and proved unchanged.
 CREATE TABLE IF NOT EXISTS profile_versions (

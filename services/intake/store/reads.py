@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from services.intake.domain.commands import Target
@@ -20,19 +21,26 @@ ORDER BY c.site, c.id
 FOR UPDATE OF c
 """
 _LOCK_FREE: Final = _LOCK + " SKIP LOCKED"
-_LOCK_EXTERNAL: Final = f"""
-SELECT {rows.CONVERSATION}
-FROM conversations c JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (site, channel, external_id)
-    ON c.site = k.site AND c.channel = k.channel AND c.external_id = k.external_id
-WHERE c.external_id <> ''
+# The same with the stored reply of each command. A twin in another transaction that is not done yet is not seen here;
+# it is met when the reply is stored, and the group is run again.
+_LOCK_WITH_REPLIES: Final = f"""
+SELECT {rows.CONVERSATION}, k.nth, r.fingerprint, r.reply
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS k (site, id, subject, request_id, nth)
+JOIN conversations c ON c.site = k.site AND c.id = k.id
+LEFT JOIN kefu_requests r ON r.subject = k.subject AND r.request_id = k.request_id
 ORDER BY c.site, c.id
 FOR UPDATE OF c
 """
-_LOCK_BURST: Final = f"""
-SELECT {rows.CONVERSATION}
-FROM conversations c JOIN unnest($1::text[], $2::text[]) AS k (site, burst_key)
-    ON c.site = k.site AND c.burst_key = k.burst_key
-WHERE c.burst_key <> ''
+_LOCK_FOUND: Final = f"""
+SELECT {rows.CONVERSATION} FROM conversations c
+WHERE (c.site, c.id) IN (
+    SELECT e.site, e.id
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS k (site, channel, external_id)
+    JOIN conversations e ON e.site = k.site AND e.channel = k.channel AND e.external_id = k.external_id
+    WHERE e.external_id <> ''
+    UNION
+    SELECT b.site, b.id FROM unnest($4::text[], $5::text[]) AS k (site, burst_key)
+    JOIN conversations b ON b.site = k.site AND b.burst_key = k.burst_key WHERE b.burst_key <> '')
 ORDER BY c.site, c.id
 FOR UPDATE OF c
 """
@@ -45,11 +53,12 @@ FROM messages m JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (site, conv
     ON m.site = k.site AND m.conversation = k.conversation AND m.external_id = k.external_id
 WHERE m.external_id <> ''
 """
-_TIERS: Final = """
-SELECT t.site, t.customer, t.tier
-FROM customer_tiers t JOIN unnest($1::text[], $2::text[]) AS k (site, customer) USING (site, customer)
+_KNOWN: Final = """
+SELECT k.site, k.customer, t.tier, coalesce(s.surge, false) AS surge
+FROM unnest($1::text[], $2::text[]) AS k (site, customer)
+LEFT JOIN customer_tiers t ON t.site = k.site AND t.customer = k.customer
+LEFT JOIN site_states s ON s.site = k.site
 """
-_SURGES: Final = "SELECT site FROM site_states WHERE site = ANY ($1::text[]) AND surge"
 _TARGETS: Final = """
 SELECT a.site, a.person, a.active AND a.presence = 'AVAILABLE' AND a.load < a.capacity AS takes_work, a.certified
 FROM agents a JOIN unnest($1::text[], $2::text[]) AS k (site, person) USING (site, person)
@@ -65,21 +74,43 @@ async def lock(tx: Transaction, keys: Iterable[Key], *, wait: bool = True) -> di
     return {(c.site, c.id): c for c in map(rows.conversation, found)}
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A reply that is stored for a command of the group, with the fingerprint of the request that it answered."""
+
+    fingerprint: bytes
+    reply: bytes
+
+
+async def lock_with_replies(
+    tx: Transaction, commands: Sequence[tuple[str, str, str, str]]
+) -> tuple[list[Conversation], dict[int, Stored]]:
+    """Lock the conversations of commands (site, id, subject, request id); stored replies by their places."""
+    conversations: dict[Key, Conversation] = {}
+    stored: dict[int, Stored] = {}
+    for record in await tx.fetch(_LOCK_WITH_REPLIES, *_columns(commands)) if commands else ():
+        *values, nth, fingerprint, reply = record
+        if (record[0], record[1]) not in conversations:
+            conversations[record[0], record[1]] = rows.conversation(values)
+        if fingerprint is not None:
+            stored[nth - 1] = Stored(fingerprint, reply)
+    return list(conversations.values()), stored
+
+
 async def existing(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
     """Return which conversations there are."""
     return {(row["site"], row["id"]) for row in await tx.fetch(_EXISTING, *_columns(sorted(keys)))}
 
 
-async def lock_external(tx: Transaction, keys: Iterable[tuple[str, str, str]]) -> list[Conversation]:
-    """Lock the conversations of (site, channel, external id)."""
-    ordered = sorted(set(keys))
-    return [rows.conversation(row) for row in await tx.fetch(_LOCK_EXTERNAL, *_columns(ordered))] if ordered else []
-
-
-async def lock_bursts(tx: Transaction, keys: Iterable[Key]) -> list[Conversation]:
-    """Lock the conversations that customers' next words would find, by (site, burst key)."""
-    ordered = sorted(set(keys))
-    return [rows.conversation(row) for row in await tx.fetch(_LOCK_BURST, *_columns(ordered))] if ordered else []
+async def lock_found(
+    tx: Transaction, external: Iterable[tuple[str, str, str]], bursts: Iterable[Key]
+) -> list[Conversation]:
+    """Lock what is known under (site, channel, external id), and what customers' next words would find."""
+    by_id, by_burst = sorted(set(external)), sorted(set(bursts))
+    if not by_id and not by_burst:
+        return []
+    given = (_columns(by_id) if by_id else [[], [], []]), (_columns(by_burst) if by_burst else [[], []])
+    return [rows.conversation(row) for row in await tx.fetch(_LOCK_FOUND, *given[0], *given[1])]
 
 
 async def sent_before(tx: Transaction, keys: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], Message]:
@@ -91,17 +122,12 @@ async def sent_before(tx: Transaction, keys: Iterable[tuple[str, str, str]]) -> 
     return {(m.site, m.conversation, m.external_id): m for m in found}
 
 
-async def tiers(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
-    """Return the tiers of customers by (site, customer), where they are known."""
+async def known(tx: Transaction, keys: Iterable[Key]) -> tuple[dict[Key, str], set[str]]:
+    """Return the tiers of customers by (site, customer), where they are known, and the sites that are in surge mode."""
     ordered = sorted(set(keys))
-    if not ordered:
-        return {}
-    return {(row["site"], row["customer"]): row["tier"] for row in await tx.fetch(_TIERS, *_columns(ordered))}
-
-
-async def surges(tx: Transaction, sites: Iterable[str]) -> set[str]:
-    """Return the sites that are in surge mode."""
-    return {row["site"] for row in await tx.fetch(_SURGES, sorted(set(sites)))}
+    found = await tx.fetch(_KNOWN, *_columns(ordered))
+    tiers = {(row["site"], row["customer"]): row["tier"] for row in found if row["tier"]}
+    return tiers, {row["site"] for row in found if row["surge"]}
 
 
 async def targets(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Target]:

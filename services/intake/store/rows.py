@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -37,7 +38,7 @@ _read_clocks: Final = msgspec.json.Decoder(tuple[Clock, ...]).decode
 _write_clocks: Final = msgspec.json.Encoder().encode
 
 
-def conversation(record: asyncpg.Record) -> Conversation:
+def conversation(record: Iterable[Any]) -> Conversation:
     """Build a conversation from a row that has `CONVERSATION` and nothing else."""
     values = list(record)
     values[_STATE] = _STATES[values[_STATE]]
