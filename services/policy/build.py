@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kefu.policy.v1 import profile_pb2, service_pb2
+from kefu.policy.v1 import profile_pb2, service_pb2, sla_pb2
 
 from services.policy import profile as view
 from services.policy import schema
@@ -77,7 +77,7 @@ def calendar(entry: profile_pb2.Calendar, zone: ZoneInfo) -> Calendar:
     )
 
 
-def first_response_s(queue: profile_pb2.Queue, promise: service_pb2.FirstResponse) -> int | None:
+def first_response_s(queue: profile_pb2.Queue, promise: sla_pb2.FirstResponse) -> int | None:
     """First-response promise of a queue: its own figure, else its kind's, else the default; None for none."""
     if queue.id in promise.queues:
         return promise.queues[queue.id]
@@ -99,8 +99,8 @@ def _queue(entry: profile_pb2.Queue, message: profile_pb2.SiteProfile, calendars
     )
 
 
-def _sla(entry: service_pb2.Sla) -> view.Sla:
-    clocks, reasons = service_pb2.ClockKind.DESCRIPTOR, service_pb2.PauseReason.DESCRIPTOR
+def _sla(entry: sla_pb2.Sla) -> view.Sla:
+    clocks, reasons = sla_pb2.ClockKind.DESCRIPTOR, sla_pb2.PauseReason.DESCRIPTOR
     pauses = {schema.short_name(clocks, p.clock): frozenset(_names(reasons, p.reasons)) for p in entry.pauses}
     return view.Sla(
         greeting_s=_optional(entry, "greeting_s"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kefu.policy.v1 import customer_pb2, profile_pb2, service_pb2
+from kefu.policy.v1 import cases_pb2, customer_pb2, profile_pb2
 
 from services.policy.faults import Fault
 
@@ -26,7 +26,7 @@ def _approver(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
     if not message.HasField("crisis"):
         return
     alone = message.org.supervisors <= 1
-    by_supervisor = message.crisis.statement_approver != service_pb2.APPROVER_MANAGER
+    by_supervisor = message.crisis.statement_approver != cases_pb2.APPROVER_MANAGER
     if message.org.managers == 0 and (alone or not by_supervisor):
         reason = "is 0: an author may not approve an own statement, and nobody else could"
         yield Fault("org.managers", reason, "Write how many managers may approve, at least 1")

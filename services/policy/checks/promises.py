@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from kefu.policy.v1 import profile_pb2, service_pb2
+from kefu.policy.v1 import profile_pb2, service_pb2, sla_pb2
 
 from services.policy import schema
 from services.policy.build import first_response_s
@@ -39,14 +39,14 @@ def _first_response(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
         yield Fault(path, f"gives no figure for {', '.join(bare)}", "Write `default:` or name the queue or its kind")
 
 
-def _warnings_and_pauses(sla: service_pb2.Sla) -> Iterator[Fault]:
+def _warnings_and_pauses(sla: sla_pb2.Sla) -> Iterator[Fault]:
     fractions = list(sla.warn_fractions)
     if any(later <= earlier for earlier, later in itertools.pairwise(fractions)):
         yield Fault("sla.warn_fractions", "do not ascend", f"Write {sorted(set(fractions))}")
     clocks: set[int] = set()
     for index, pause in enumerate(sla.pauses):
         if pause.clock in clocks:
-            name = schema.short_name(service_pb2.ClockKind.DESCRIPTOR, pause.clock)
+            name = schema.short_name(sla_pb2.ClockKind.DESCRIPTOR, pause.clock)
             yield Fault(f"sla.pauses[{index}].clock", f"{name} stands twice", "Put all its reasons into one entry")
         clocks.add(pause.clock)
 

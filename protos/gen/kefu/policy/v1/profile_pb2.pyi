@@ -8,9 +8,11 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kefu.policy.v1 import cases_pb2 as _cases_pb2
 from kefu.policy.v1 import customer_pb2 as _customer_pb2
 from kefu.policy.v1 import quality_pb2 as _quality_pb2
 from kefu.policy.v1 import service_pb2 as _service_pb2
+from kefu.policy.v1 import sla_pb2 as _sla_pb2
 from kefu.policy.v1 import staff_pb2 as _staff_pb2
 import builtins as _builtins
 import sys
@@ -243,7 +245,7 @@ class SiteProfile(_message.Message):
         """Filled by the loader from the `origin:` marks of the file, never written by people: which values are the site's own."""
 
     @_builtins.property
-    def sla(self) -> _service_pb2.Sla:
+    def sla(self) -> _sla_pb2.Sla:
         """Promises to customers."""
 
     @_builtins.property
@@ -275,23 +277,23 @@ class SiteProfile(_message.Message):
         """The telephone."""
 
     @_builtins.property
-    def complaint(self) -> _service_pb2.ComplaintPolicy:
+    def complaint(self) -> _cases_pb2.ComplaintPolicy:
         """Complaints."""
 
     @_builtins.property
-    def incident(self) -> _service_pb2.IncidentPolicy:
+    def incident(self) -> _cases_pb2.IncidentPolicy:
         """Incidents."""
 
     @_builtins.property
-    def crisis(self) -> _service_pb2.CrisisPolicy:
+    def crisis(self) -> _cases_pb2.CrisisPolicy:
         """Crises."""
 
     @_builtins.property
-    def archive(self) -> _service_pb2.ArchivePolicy:
+    def archive(self) -> _cases_pb2.ArchivePolicy:
         """Filing of exceptional cases."""
 
     @_builtins.property
-    def lint(self) -> _service_pb2.LintPolicy:
+    def lint(self) -> _cases_pb2.LintPolicy:
         """Wording of messages."""
 
     @_builtins.property
@@ -407,7 +409,7 @@ class SiteProfile(_message.Message):
         channels: _abc.Iterable[Global___Channel] | None = ...,
         queues: _abc.Iterable[Global___Queue] | None = ...,
         site_choices: _abc.Iterable[Global___SiteChoice] | None = ...,
-        sla: _service_pb2.Sla | None = ...,
+        sla: _sla_pb2.Sla | None = ...,
         rating: _service_pb2.RatingPolicy | None = ...,
         routing: _service_pb2.Routing | None = ...,
         reception: _service_pb2.Reception | None = ...,
@@ -415,11 +417,11 @@ class SiteProfile(_message.Message):
         complex: _service_pb2.ComplexQuestions | None = ...,
         bot: _service_pb2.Bot | None = ...,
         telephony: _service_pb2.Telephony | None = ...,
-        complaint: _service_pb2.ComplaintPolicy | None = ...,
-        incident: _service_pb2.IncidentPolicy | None = ...,
-        crisis: _service_pb2.CrisisPolicy | None = ...,
-        archive: _service_pb2.ArchivePolicy | None = ...,
-        lint: _service_pb2.LintPolicy | None = ...,
+        complaint: _cases_pb2.ComplaintPolicy | None = ...,
+        incident: _cases_pb2.IncidentPolicy | None = ...,
+        crisis: _cases_pb2.CrisisPolicy | None = ...,
+        archive: _cases_pb2.ArchivePolicy | None = ...,
+        lint: _cases_pb2.LintPolicy | None = ...,
         presence: _staff_pb2.PresencePolicy | None = ...,
         attendance: _staff_pb2.AttendancePolicy | None = ...,
         roster: _staff_pb2.RosterPolicy | None = ...,
