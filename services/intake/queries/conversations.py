@@ -153,7 +153,8 @@ async def messages_since(
 ) -> list[Message]:
     """Return messages of `since` or later, oldest first, without those of that very instant that were `seen`.
 
-    `seen` holds the last six characters of their ids, so that it fits into a cursor. Times of one conversation never go back, but its ids may when two processes write it; so time leads.
+    `seen` holds the last six characters of their ids, so that it fits into a cursor. Times of one conversation never
+    go back, but its ids may when two processes write it; so time leads.
     """
     found = await tx.fetch(_SINCE, site, conversation, scope.sees_notes, since, list(seen), limit)
     return [rows.message(row) for row in found]

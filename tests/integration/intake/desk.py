@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nats
 from kefu.common.v1.clock_service_pb2 import AdvanceClockRequest
@@ -26,6 +26,10 @@ from services.kit.crypto import Keys
 from services.kit.ids import Ids
 from services.kit.server import ServerConfig
 from services.kit.testing.grpc import TestKeys
+
+if TYPE_CHECKING:  # these exist only in the stubs
+    from kefu.intake.v1.conversation_service_pb2_grpc import ConversationServiceAsyncStub
+    from kefu.intake.v1.site_service_pb2_grpc import SiteServiceAsyncStub
 
 PROFILES = Path(__file__).parents[3] / "charts" / "kefu" / "profiles"
 # Friday, 20 November 2026, 10:00 in Shanghai.
@@ -167,7 +171,7 @@ class Desk:
 class Client:
     """Calls the service as somebody."""
 
-    def __init__(self, desk: Desk, stub: ConversationServiceStub) -> None:
+    def __init__(self, desk: Desk, stub: ConversationServiceAsyncStub) -> None:
         self.desk = desk
         self.stub = stub
 
@@ -187,7 +191,7 @@ class Client:
 class Customer(Client):
     """A customer."""
 
-    def __init__(self, desk: Desk, stub: ConversationServiceStub, channel: str) -> None:
+    def __init__(self, desk: Desk, stub: ConversationServiceAsyncStub, channel: str) -> None:
         super().__init__(desk, stub)
         self._channel = pb.Channel.Value(f"CHANNEL_{channel}")
 
@@ -212,7 +216,7 @@ class Customer(Client):
 class Person(Client):
     """A colleague."""
 
-    def __init__(self, desk: Desk, stub: ConversationServiceStub, site: SiteServiceStub, person: str) -> None:
+    def __init__(self, desk: Desk, stub: ConversationServiceAsyncStub, site: SiteServiceAsyncStub, person: str) -> None:
         super().__init__(desk, stub)
         self.site = site
         self.person = person
@@ -247,9 +251,7 @@ class Person(Client):
 
 
 @asynccontextmanager
-async def running(
-    url: str, nats_url: str, folder: Path, *, instances: int = 1, **settings: Any
-) -> AsyncIterator[Desk]:
+async def running(url: str, nats_url: str, folder: Path, *, instances: int = 1, **settings: Any) -> AsyncIterator[Desk]:
     """Start intake, the first instance with its worker, on a database that is there already."""
     keys = TestKeys(folder)
     sealing = folder / "sealing.json"
