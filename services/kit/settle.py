@@ -39,8 +39,9 @@ class Settler:
 
     async def relay(self) -> None:
         """Publish this service's waiting events now; a background relay may hold a batch for a moment."""
-        while await self._relay.flush(self._connected()) or await self._relay.open():  # noqa: ASYNC110 - see above
-            await asyncio.sleep(0)
+        while await self._relay.open():
+            if not await self._relay.flush(self._connected()):
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def settle(self) -> None:
         """Wait until every event is published and consumed, and so are those that this caused.
@@ -51,8 +52,9 @@ class Settler:
         seconds = PATIENCE_SECONDS if current is None else current.deadline.within(PATIENCE_SECONDS)
         try:
             async with asyncio.timeout(seconds):
+                # In this order: consumers publish what they cause before they acknowledge.
                 await self.relay()
-                while not (await self._quiet() and not await self._relay.open()):
+                while not await self._quiet():
                     await asyncio.sleep(LOOK_SECONDS)
                     await self.relay()
         except TimeoutError as error:

@@ -78,7 +78,12 @@ class Dispatcher:
         self._low = ANCIENT
 
     async def run(self) -> None:
-        """Fire timers as they fall due, for ever; ends by cancellation. Survives the database's absence."""
+        """Fire timers as they fall due, for ever; ends by cancellation. Survives the database's absence.
+
+        In virtual time it leaves them all to `VirtualTime`, so that they fire in the same order in each run.
+        """
+        if self._database.virtual is not None:
+            await asyncio.Event().wait()
         hint = self._database.hints.subscribe(CHANNEL)
         loop = asyncio.get_running_loop()
         swept = loop.time()

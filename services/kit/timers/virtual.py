@@ -13,6 +13,8 @@ from services.kit.db import Database
 from services.kit.errors import FailedPrecondition
 from services.kit.timers.dispatcher import Dispatcher
 
+LOOK_SECONDS = 0.002
+
 _MOVE = "UPDATE kefu_virtual_clock SET at = greatest(at, $1) RETURNING at"
 
 
@@ -35,21 +37,18 @@ class VirtualTime:
         if clock is None:
             raise FailedPrecondition(errors_pb2.ERROR_REASON_CLOCK_NOT_VIRTUAL)
         async with self._turn:
-            fired = await self._fire()
-            while (due := await self._dispatcher.next_due()) is not None and due <= to:
-                await self._move(clock, due)
-                fired += await self._fire()
-            await self._move(clock, to)
-            return clock.now(), fired
-
-    async def _fire(self) -> int:
-        """Fire what is due at this instant, and what its consequences arm for this instant."""
-        await self._settle()
-        total = 0
-        while fired := await self._dispatcher.fire_due():
-            total += fired
+            total = 0
             await self._settle()
-        return total
+            while (due := await self._dispatcher.next_due()) is not None and due <= max(to, clock.now()):
+                await self._move(clock, due)
+                fired = await self._dispatcher.fire_due()
+                if not fired:  # a command holds the timer at this moment
+                    await asyncio.sleep(LOOK_SECONDS)
+                total += fired
+                await self._settle()
+            await self._move(clock, to)
+            return clock.now(), total
 
     async def _move(self, clock: VirtualClock, to: datetime) -> None:
-        clock.move(await self._database.fetchval(_MOVE, to))
+        if to > clock.now():
+            clock.move(await self._database.fetchval(_MOVE, to))
