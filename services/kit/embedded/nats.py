@@ -105,7 +105,8 @@ class EmbeddedNats:
     def _await_ready(self) -> None:
         limit = time.monotonic() + START_SECONDS
         while time.monotonic() < limit:
-            if not self.running():
+            # By its number alone: between fork and exec the new process does not bear its name yet.
+            if not psutil.pid_exists(int((self.folder / "pid").read_text())):
                 break
             if _has_jetstream(self.port):
                 return
