@@ -8,6 +8,7 @@ another. A request type with none of them is about every site ("*"), and so is `
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from google.api import resource_pb2
@@ -54,7 +55,7 @@ def _places(descriptor: Descriptor) -> list[tuple[str, _Read]]:
     for name in ("name", "parent", "site"):
         field = descriptor.fields_by_name.get(name)
         if field is not None and _is_text(field):
-            places.append((name, _reader(name)))
+            places.append((name, attrgetter(name)))
     for field in descriptor.fields:
         if field.message_type is None or field.is_repeated:
             continue
@@ -64,7 +65,7 @@ def _places(descriptor: Descriptor) -> list[tuple[str, _Read]]:
             and _is_text(inner)
             and field.message_type.GetOptions().HasExtension(resource_pb2.resource)
         ):
-            places.append((f"{field.name}.name", _inner_reader(field.name)))
+            places.append((f"{field.name}.name", attrgetter(f"{field.name}.name")))
     return places
 
 
@@ -75,10 +76,10 @@ def _references(descriptor: Descriptor) -> list[tuple[str, _Read]]:
         if field.name in ("name", "parent", "site") or field.is_repeated:
             continue
         if _is_reference(field):
-            found.append((field.name, _reader(field.name)))
+            found.append((field.name, attrgetter(field.name)))
         elif field.message_type is not None:
             found += [
-                (f"{field.name}.{inner.name}", _inner_reader(field.name, inner.name))
+                (f"{field.name}.{inner.name}", attrgetter(f"{field.name}.{inner.name}"))
                 for inner in field.message_type.fields
                 if _is_reference(inner)
             ]
@@ -91,11 +92,3 @@ def _is_text(field: FieldDescriptor) -> bool:
 
 def _is_reference(field: FieldDescriptor) -> bool:
     return _is_text(field) and field.GetOptions().HasExtension(resource_pb2.resource_reference)
-
-
-def _reader(name: str) -> _Read:
-    return lambda request: str(getattr(request, name))
-
-
-def _inner_reader(outer: str, inner: str = "name") -> _Read:
-    return lambda request: str(getattr(getattr(request, outer), inner))

@@ -249,3 +249,24 @@ async def test_calls_after_the_end_are_unavailable(contract: Any, tmp_path: Path
         await running.server.stop(drain_seconds=0)
         with pytest.raises(Unavailable):
             await stub.Say(contract.pb.SayRequest(name="sites/desk"))
+
+
+async def test_connections_that_grow_old_are_renewed_without_a_failed_call(contract: Any, tmp_path: Path) -> None:
+    """How callers find new replicas: a connection lives `connection_age_seconds`, then its caller looks around."""
+    peers: set[str] = set()
+
+    class Servicer(contract.rpc.EchoServiceServicer):  # type: ignore[misc]
+        async def Hello(self, request: Any, context: Any) -> Any:
+            peers.add(context.peer())
+            return contract.pb.SayResponse()
+
+    registered = [(contract.rpc.add_EchoServiceServicer_to_server, Servicer())]
+    config = ServerConfig(connection_age_seconds=1, connection_grace_seconds=5, grace_seconds=5)
+    async with serve(registered, keys_folder=tmp_path, config=config) as running:
+        stub = contract.rpc.EchoServiceStub(running.channel())
+
+        async def three_connections() -> bool:
+            await stub.Hello(contract.pb.HelloRequest())
+            return len(peers) >= 3
+
+        await eventually(three_connections, seconds=20)
