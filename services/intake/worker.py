@@ -44,10 +44,11 @@ class Worker:
     others: Sequence[Callable[[], Awaitable[None]]] = field(default_factory=tuple)
 
     async def run(self) -> None:
-        """Work for ever; ends by cancellation."""
+        """Work for ever; ends by cancellation. In virtual time the clock service relays and fires the timers itself."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.relay.run(), name="relay")
-            group.create_task(self.dispatcher.run(), name="timers")
+            if self.database.virtual is None:
+                group.create_task(self.relay.run(), name="relay")
+                group.create_task(self.dispatcher.run(), name="timers")
             group.create_task(audit.keep_sealed(self.database), name="audit")
             group.create_task(self._keep_tidy(), name="tidy")
             group.create_task(self._figures(), name="figures")

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from services.simulate.calllog import Call
 
-# After-call work: callers who were waiting when a service ended were taken after 5 s (median), one of it ringing.
-WRAP_UP = 4
-RINGING = 1
+# After-call work: callers who were waiting when a service ended were taken after 5 s (median).
+WRAP_UP = 5
 GRACE = 5
 RELIEF = "relief"
 

@@ -62,7 +62,7 @@ def targets(home: Home) -> str:
     return f"intake={home.address('intake')},staffing={home.address('staffing')}"
 
 
-def _base(home: Home) -> dict[str, str]:
+def base_environment(home: Home) -> dict[str, str]:
     passed = {name: value for name, value in os.environ.items() if not name.startswith("KEFU_")}
     paths = [str(ROOT), str(ROOT / "protos" / "gen"), *filter(None, [os.environ.get("PYTHONPATH", "")])]
     return passed | {
@@ -72,15 +72,15 @@ def _base(home: Home) -> dict[str, str]:
     }
 
 
-def _kefu(*arguments: str) -> tuple[str, ...]:
+def kefu_command(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "services.cli", *arguments)
 
 
 def _service(home: Home, name: str, urls: Mapping[str, str], nats_url: str) -> Process:
-    environment = _base(home) | service_environment(home, name, urls, nats_url)
+    environment = base_environment(home) | service_environment(home, name, urls, nats_url)
     return Process(
         name=name,
-        command=_kefu("serve", name, "--with-worker"),
+        command=kefu_command("serve", name, "--with-worker"),
         environment=environment,
         grpc=home.address(name),
         metrics=home.address(f"{name} metrics"),
@@ -106,7 +106,7 @@ def service_environment(home: Home, name: str, urls: Mapping[str, str], nats_url
 
 
 def _gateway(home: Home, urls: Mapping[str, str], nats_url: str) -> list[Process]:
-    environment = _base(home) | {
+    environment = base_environment(home) | {
         "KEFU_ENVIRONMENT": "local",
         "KEFU_DATABASE_URL": urls["gateway"],
         "KEFU_NATS_URL": nats_url,
@@ -118,20 +118,22 @@ def _gateway(home: Home, urls: Mapping[str, str], nats_url: str) -> list[Process
         "KEFU_STREAM_URL": f"http://{home.address('stream')}",
         "KEFU_GATEWAY_LISTEN": home.address("console"),
         "KEFU_STREAM_LISTEN": home.address("stream"),
+        "KEFU_SEALING_KEYS": str(home.sealing_keys),
+        "KEFU_WITH_WORKER": "true",
         "KEFU_ANONYMOUS_CHAT": "*",
         "KEFU_WEBHOOKS_PRIVATE": "true",
     }
     return [
         Process(
             name="gateway",
-            command=_kefu("serve", "gateway"),
+            command=kefu_command("serve", "gateway"),
             environment=environment | {"KEFU_METRICS_LISTEN": home.address("gateway metrics")},
             http=f"{console_url(home)}/healthz",
             metrics=home.address("gateway metrics"),
         ),
         Process(
             name="stream",
-            command=_kefu("serve", "stream"),
+            command=kefu_command("serve", "stream"),
             environment=environment | {"KEFU_METRICS_LISTEN": home.address("stream metrics")},
             http=f"http://{home.address('stream')}/healthz",
             metrics=home.address("stream metrics"),

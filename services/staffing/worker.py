@@ -24,10 +24,10 @@ class Worker:
         self.dispatcher = Dispatcher(database, {schedules.OWNER_KIND: self._scheduler.fire})
 
     async def run(self) -> None:
-        """Work for ever; ends by cancellation. In virtual time the clock service fires the timers."""
+        """Work for ever; ends by cancellation. In virtual time the clock service relays and fires the timers itself."""
         await self._scheduler.start(self._database)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.relay.run(), name="relay")
             group.create_task(audit.keep_sealed(self._database), name="audit")
             if self._database.virtual is None:
+                group.create_task(self.relay.run(), name="relay")
                 group.create_task(self.dispatcher.run(), name="timers")
