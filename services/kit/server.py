@@ -64,6 +64,9 @@ class ServerConfig:
     grace_seconds: float = setting(
         "KEFU_GRACE_SECONDS", 20.0, unit="s", at_least=0, help="Time that running calls get to end when stopping"
     )
+    stream_grace_seconds: float = setting(
+        "KEFU_STREAM_GRACE_SECONDS", 1.0, unit="s", at_least=0, help="Time that open streams get before they are ended"
+    )
     connection_age_seconds: float = setting(
         "KEFU_CONNECTION_AGE_SECONDS", 60.0, unit="s", at_least=1, help="Age at which callers are asked to reconnect"
     )
@@ -157,7 +160,10 @@ class Server:
         _log.info("stopping")
         await self.health.drain()
         await asyncio.sleep(self.config.drain_seconds if drain_seconds is None else drain_seconds)
-        await self._grpc.stop(self.config.grace_seconds)
+        stopping = asyncio.create_task(self._grpc.stop(self.config.grace_seconds))
+        await asyncio.wait([stopping], timeout=self.config.stream_grace_seconds)
+        self._chain.end_streams()
+        await stopping
         await self.health.stop()
         if self._lag_task is not None:
             self._lag_task.cancel()

@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -20,7 +21,7 @@ from kefu.common.v1 import errors_pb2
 from services.kit import call as calls
 from services.kit.call import Call
 from services.kit.errors.status import DETAILS_KEY, to_status
-from services.kit.errors.tree import DeadlineExceeded, Internal, KefuError
+from services.kit.errors.tree import DeadlineExceeded, Internal, KefuError, Unavailable
 from services.kit.interceptors.method import Method
 from services.kit.interceptors.steps import CALL_STEPS, MESSAGE_STEPS, Tools, read_headers
 from services.kit.telemetry.rpc import ServerMetrics
@@ -38,6 +39,11 @@ class Chain:
     def __init__(self, tools: Tools, metrics: ServerMetrics) -> None:
         self._tools = tools
         self._metrics = metrics
+        self._streams = Streams()
+
+    def end_streams(self) -> None:
+        """Tell the readers of open streams that the server is stopping; they resume with another replica."""
+        self._streams.end()
 
     def wrap(self, method: Method, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         """The handler that passes the whole chain; raises TypeError for a method that is not written for asyncio."""
@@ -46,7 +52,7 @@ class Chain:
         if handler.response_streaming:
             stream = handler.stream_stream if handler.request_streaming else handler.unary_stream
             _require(inspect.isasyncgenfunction(stream), method, "an async generator")
-            run = _streaming(guard, stream, serialize, many=handler.request_streaming)
+            run = _streaming(guard, stream, serialize, self._streams, many=handler.request_streaming)
             make = (
                 grpc.stream_stream_rpc_method_handler
                 if handler.request_streaming
@@ -58,6 +64,36 @@ class Chain:
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(_collecting(guard, single, serialize))
         return grpc.unary_unary_rpc_method_handler(_single(guard, single, serialize))
+
+
+class Streams:
+    """The server streams that are open; a watch would otherwise hold up the server's end for its whole grace period."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending = False
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        """Count the current task as an open stream; raises Unavailable (DRAINING) in it when it is told to end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task in self._tasks or not self._ending:
+                raise
+            task.uncancel()
+            raise Unavailable(errors_pb2.ERROR_REASON_DRAINING) from None
+        finally:
+            self._tasks.discard(task)
+
+    def end(self) -> None:
+        """End every open stream."""
+        self._ending = True
+        while self._tasks:
+            self._tasks.pop().cancel()
 
 
 def _require(holds: bool, method: Method, what: str) -> None:
@@ -208,17 +244,14 @@ def _collecting(
 
 
 def _streaming(
-    guard: _Guard, behaviour: Any, serialize: Callable[[Any], bytes], *, many: bool
+    guard: _Guard, behaviour: Any, serialize: Callable[[Any], bytes], streams: Streams, *, many: bool
 ) -> Callable[[Any, Context], Awaitable[None]]:
     async def handle(incoming: Any, context: Context) -> None:
         async def work(call: Call) -> None:
             requests = _requests(guard, call, incoming) if many else guard.admit(call, incoming)
-            responses = behaviour(requests, context)
-            try:
+            async with streams.hold(), aclosing(behaviour(requests, context)) as responses:
                 async for response in responses:
                     await context.write(serialize(response))
-            finally:
-                await responses.aclose()
 
         await guard.run(context, work)
 

@@ -9,6 +9,7 @@ import os
 import signal
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from kefu.common.v1 import errors_pb2
 
 from services.kit.client import ClientChannel, Target
 from services.kit.errors import KefuError, Unavailable
@@ -270,3 +272,28 @@ async def test_connections_that_grow_old_are_renewed_without_a_failed_call(contr
             return len(peers) >= 3
 
         await eventually(three_connections, seconds=20)
+
+
+@pytest.mark.parametrize("method", ["SayMany", "Talk"])
+async def test_open_streams_are_told_to_go_elsewhere(contract: Any, tmp_path: Path, method: str) -> None:
+    config = ServerConfig(stream_grace_seconds=0.1, grace_seconds=30)
+    async with serve(contract.registered(), keys_folder=tmp_path, config=config) as running:
+        request = contract.pb.SayRequest(name="sites/desk", fault="wait")
+        stub = contract.rpc.EchoServiceStub(running.channel())
+        stream = stub.SayMany(request) if method == "SayMany" else stub.Talk(iter_once(request))
+        answers = aiter(stream)
+        await anext(answers)
+        began = asyncio.get_running_loop().time()
+        stopping = asyncio.create_task(running.server.stop(drain_seconds=0))
+        with pytest.raises(Unavailable) as caught:
+            await anext(answers)
+        await stopping
+        assert caught.value.reason == errors_pb2.ERROR_REASON_DRAINING
+        # Long before the grace period of running calls is over.
+        assert asyncio.get_running_loop().time() - began < 10
+        labels = {"method": f"kefu.test.v1.EchoService/{method}", "code": "UNAVAILABLE"}
+        assert running.registry.get_sample_value("kefu_rpc_server_duration_seconds_count", labels) == 1
+
+
+async def iter_once(request: Any) -> AsyncIterator[Any]:
+    yield request
