@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
+import functools
 import importlib.resources
+import multiprocessing.util
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,9 +41,9 @@ from services.gateway.web.problems import ErrorPage, install_problems
 from services.gateway.web.rest import install_rest
 from services.gateway.web.visitors import Visitors
 from services.gateway.webhooks.servicer import WebhookServicer
+from services.gateway.worker import Worker
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
-from services.kit.config import load
 from services.kit.crypto import Keys, Vault
 from services.kit.errors import KefuError
 from services.kit.keys import KeySet
@@ -174,33 +176,45 @@ def _install_health(app: Flask, parts: Parts) -> None:
     app.add_url_rule("/readyz", view_func=ready)
 
 
-def wsgi() -> Flask:
-    """What granian's worker loads: the app of this process, its metrics port and its end."""
-    config = load(GatewayConfig, os.environ)
+def load_web(config: GatewayConfig) -> Flask:
+    """Make the app inside granian's worker process: its own connections, metrics port and end."""
     parts = build(config)
     port = MetricsPort(parts.metrics.registry, config.metrics_listen)
     port.start()
-    atexit.register(parts.close)
+    background = None
+    if config.with_worker:
+        background = parts.runtime.start_task(run_beside, config, parts)
+    # A child of multiprocessing ends without atexit; what it registers here does run.
+    multiprocessing.util.Finalize(None, _end, args=(parts, background), exitpriority=10)
     return create_app(parts, pages=console_blueprint, error_page=error_page)
 
 
+async def run_beside(config: GatewayConfig, parts: Parts) -> None:
+    """The worker's work on the web process's loop, for small installations and laptops."""
+    await Worker(config, parts.runtime.database, parts.metrics).run()
+
+
+def _end(parts: Parts, background: Future[None] | None) -> None:
+    if background is not None:
+        background.cancel()
+    parts.close()
+
+
 def serve(config: GatewayConfig) -> None:
-    """Run the web server until SIGTERM: running requests end first. `config` is checked here and read again inside."""
+    """Run the web server until SIGTERM: running requests end first."""
     from granian import Granian
     from granian.constants import Interfaces, Loops
 
     host, _, port = config.listen.rpartition(":")
     Granian(
-        "services.gateway.app:wsgi",
+        "services.gateway.app",
         address=host,
         port=int(port),
         interface=Interfaces.WSGI,
-        factory=True,
         workers=1,
         blocking_threads=config.threads,
         backpressure=config.threads * 8,
         loop=Loops.uvloop,
         websockets=False,
-        log_access=False,
         workers_kill_timeout=20,
-    ).serve()
+    ).serve(target_loader=functools.partial(load_web, config), wrap_loader=False)

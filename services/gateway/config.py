@@ -79,6 +79,7 @@ class GatewayConfig:
     webhooks_private: bool = setting(
         "KEFU_WEBHOOKS_PRIVATE", False, help="Webhooks may go to private addresses and by plain http"
     )
+    with_worker: bool = setting("KEFU_WITH_WORKER", False, help="The web process also does the worker's work")
     nats: str | None = setting("KEFU_NATS_URL", None, help="NATS URL; the worker needs it", secret=True)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, TypeVarTuple
+from concurrent.futures import Future
+from typing import TypeVar, TypeVarTuple
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -59,7 +60,7 @@ class Runtime:
             raise RuntimeError("the runtime is not open")
         return self._portal.call(work, *arguments)
 
-    def start_task(self, work: Callable[[*A], Awaitable[Any]], *arguments: *A) -> Any:
+    def start_task(self, work: Callable[[*A], Awaitable[R]], *arguments: *A) -> Future[R]:
         """Run `work` in the background; returns a future that can be cancelled."""
         if self._portal is None:
             raise RuntimeError("the runtime is not open")

@@ -7,6 +7,8 @@ import contextlib
 import signal
 from typing import Final
 
+import uvloop
+
 from services.gateway.config import GatewayConfig
 from services.gateway.identity.store import expire_sessions
 from services.gateway.metrics import GatewayMetrics
@@ -70,6 +72,11 @@ class Worker:
                         _KEEP_DAYS,
                     )
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+
+
+def work(config: GatewayConfig) -> None:
+    """Run the worker as a process of its own."""
+    uvloop.run(run(config))
 
 
 async def run(config: GatewayConfig) -> None:

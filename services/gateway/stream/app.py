@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import functools
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -29,7 +29,6 @@ from services.gateway.transcode.routes import Route, read_routes
 from services.gateway.upstream import targets
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
-from services.kit.config import load
 from services.kit.db import Database
 from services.kit.errors import KefuError, NotFound, PermissionDenied, ResourceExhausted, choose_locale
 from services.kit.keys import KeySet
@@ -244,9 +243,8 @@ def create_stream_app(config: GatewayConfig, metrics: GatewayMetrics) -> Starlet
     return app
 
 
-def asgi() -> Starlette:
-    """What granian's worker loads."""
-    config = load(GatewayConfig, os.environ)
+def load_stream(config: GatewayConfig) -> Starlette:
+    """Make the app inside granian's worker process."""
     metrics = GatewayMetrics()
     MetricsPort(metrics.registry, config.metrics_listen).start()
     return create_stream_app(config, metrics)
@@ -259,15 +257,14 @@ def serve_stream(config: GatewayConfig) -> None:
 
     host, _, port = config.stream_listen.rpartition(":")
     Granian(
-        "services.gateway.stream.app:asgi",
+        "services.gateway.stream.app",
         address=host,
         port=int(port),
         interface=Interfaces.ASGI,
-        factory=True,
         workers=1,
         backlog=4_096,
         backpressure=config.max_streams + 100,
         loop=Loops.uvloop,
         websockets=False,
         workers_kill_timeout=5,
-    ).serve()
+    ).serve(target_loader=functools.partial(load_stream, config), wrap_loader=False)

@@ -16,8 +16,10 @@ from werkzeug.test import TestResponse
 from services.gateway import seed
 from services.gateway.app import Parts, build, create_app
 from services.gateway.config import GatewayConfig
+from services.intake.app import build as build_intake
+from services.intake.config import IntakeConfig
 from services.kit.crypto import Keys
-from services.kit.embedded import EmbeddedPostgres
+from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
 from services.kit.keys import new_key_pair
 from services.kit.server import ServerConfig
 from services.kit.testing.postgres import Databases
@@ -39,38 +41,36 @@ def portal() -> Iterator[BlockingPortal]:
 
 @pytest.fixture(scope="session")
 def gateway_config(
-    postgres: EmbeddedPostgres, portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory
+    postgres: EmbeddedPostgres,
+    nats_server: EmbeddedNats,
+    portal: BlockingPortal,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GatewayConfig]:
-    """Settings of a gateway whose staffing service runs."""
+    """Settings of a gateway whose staffing and intake services run."""
     folder = tmp_path_factory.mktemp("gateway")
     keys = folder / "keys"
     keys.mkdir()
     new_key_pair(keys, "2026-01")
     Keys.create(folder / "sealing.json", "test")
-    urls = portal.call(
-        lambda: Databases(
-            postgres,
-        ).clone("gateway", "staffing")
-    )
-    staffing = portal.call(
-        build_staffing,
-        StaffingConfig(
-            database=urls["staffing"],
-            nats="nats://127.0.0.1:1",
-            public_keys=keys / "public",
-            profiles=PROFILES,
-            sealing_keys=folder / "sealing.json",
-            environment="test",
-            server=ServerConfig(grace_seconds=1.0),
-        ),
-    )
+    urls = portal.call(Databases(postgres).clone, "gateway", "intake", "staffing")
+    common: dict[str, Any] = {
+        "nats": nats_server.url,
+        "public_keys": keys / "public",
+        "profiles": PROFILES,
+        "sealing_keys": folder / "sealing.json",
+        "environment": "test",
+        "server": ServerConfig(grace_seconds=1.0),
+    }
+    staffing = portal.call(build_staffing, StaffingConfig(database=urls["staffing"], **common))
     portal.call(staffing.start)
+    intake = portal.call(build_intake, IntakeConfig(database=urls["intake"], **common))
+    portal.call(lambda: intake.start(work=True))
     yield GatewayConfig(
         database=urls["gateway"],
         secret="s" * 40,
         signing_keys=keys,
         sealing_keys=folder / "sealing.json",
-        targets=(f"staffing=127.0.0.1:{staffing.server.port}",),
+        targets=(f"staffing=127.0.0.1:{staffing.server.port}", f"intake=127.0.0.1:{intake.server.port}"),
         environment="test",
         public_url=f"http://{HOST}",
         stream_url="http://127.0.0.1:9",
@@ -78,6 +78,7 @@ def gateway_config(
         profiles=PROFILES,
         webhooks_private=True,
     )
+    portal.call(lambda: intake.stop(drain_seconds=0))
     portal.call(lambda: staffing.stop(drain_seconds=0))
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services.gateway.app import Parts, create_app
+from services.gateway.config import GatewayConfig
+from services.gateway.upstream import Upstream, targets
 from tests.integration.gateway.conftest import SITE, Browser, new_id, token_of
 
 PEOPLE = f"/v1/sites/{SITE}/people"
@@ -189,10 +193,40 @@ def test_no_token_and_a_forged_token_are_unauthenticated(browser: Browser) -> No
     assert browser.post(f"{PEOPLE}?personId=x", person()).headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_service_that_is_away_is_unavailable(admin: Browser) -> None:
-    reply = admin.get(f"/v1/sites/{SITE}/conversations")
-    assert reply.status_code == 503
-    assert int(reply.headers["Retry-After"]) >= 1
+def test_a_service_that_is_away_is_unavailable(parts: Parts, gateway_config: GatewayConfig) -> None:
+    away = replace(gateway_config, targets=("staffing=127.0.0.1:1",))
+    app = create_app(replace(parts, upstream=Upstream(targets(away, parts.routes))))
+    lonely = Browser(app.test_client(), token=token_of(parts, "admin", {"*": frozenset({"admin"})}))
+    for path in (PEOPLE, f"/v1/sites/{SITE}/conversations"):
+        reply = lonely.get(path)
+        assert reply.status_code == 503, path
+        assert int(reply.headers["Retry-After"]) >= 1
+
+
+def test_a_conversation_from_channel_token_to_answer(parts: Parts, admin: Browser, browser: Browser) -> None:
+    browser.token = parts.issuer.channel(site=SITE, channel="WEB", customer=new_id("c"))
+    asked = {"conversation": {"channel": "CHANNEL_WEB", "subject": "退货"}, "firstMessage": "你好，怎么退货？"}
+    made = browser.post(f"/v1/sites/{SITE}/conversations", asked)
+    assert made.status_code == 200, made.text
+    name = made.json["name"]
+    listed = browser.get(f"/v1/{name}/messages")
+    assert [one["text"] for one in listed.json["messages"]] == ["你好，怎么退货？"]
+    other = replace(browser, token=parts.issuer.channel(site=SITE, channel="WEB", customer=new_id("c")))
+    assert other.get(f"/v1/{name}").status_code in (403, 404)
+    found = admin.get(f"/v1/sites/{SITE}/conversations?pageSize=200")
+    assert name in [one["name"] for one in found.json["conversations"]]
+
+
+def test_a_report_is_json_or_a_file_as_asked(admin: Browser) -> None:
+    path = f"/v1/sites/{SITE}/serviceLevelReport:export?from=2026-01-01T00:00:00Z&to=2026-01-31T00:00:00Z"
+    plain = admin.get(path)
+    assert plain.status_code == 200, plain.text
+    assert plain.json["mediaType"] == "text/csv"
+    for reply in (admin.get(f"{path}&alt=media"), admin.get(path, Accept="text/csv")):
+        assert reply.content_type.startswith("text/csv")
+        assert reply.data.startswith("\ufeff".encode())
+        assert "attachment" in reply.headers["Content-Disposition"]
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_streams_are_served_next_door(admin: Browser) -> None:
