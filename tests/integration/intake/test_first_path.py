@@ -27,7 +27,10 @@ async def test_open_route_accept_reply_close_rate(desk: Desk) -> None:
     answered = await ann.get(opened.name)
     [clock] = [one for one in answered.clocks if one.kind == pb.Clock.KIND_FIRST_RESPONSE]
     assert clock.state == pb.Clock.STATE_MET
-    assert clock.stop_time.ToDatetime() - clock.start_time.ToDatetime() == clock.stop_time.ToDatetime() - opened.create_time.ToDatetime()
+    assert (
+        clock.stop_time.ToDatetime() - clock.start_time.ToDatetime()
+        == clock.stop_time.ToDatetime() - opened.create_time.ToDatetime()
+    )
     closed = await ann.close(opened.name)
     assert State.Name(closed.state) == "STATE_AWAITING_RATING"
     rated = await customer.rate(opened.name, 5)
