@@ -7,6 +7,8 @@ from hypothesis import settings
 
 os.environ["TZ"] = "America/New_York"
 time.tzset()
+# Tests start programs while gRPC runs in this process; its fork handlers abort the child before it can exec.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 pytest_plugins = ["services.kit.testing.fixtures", "tests.clauses.plugin"]
 
