@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 from kefu.intake.v1 import conversation_pb2 as pb
 from kefu.intake.v1 import conversation_service_pb2 as api
