@@ -19,7 +19,7 @@ from services.kit.errors import InvalidArgument
 
 LONGEST: Final = timedelta(days=92)
 
-# The first-response promise that was answered, else the first one, says in which queue it was offered and who answered.
+# The promise that the first response settled says since when and in which queue it was waited for, and who answered.
 _OFFERED: Final = """
 WITH offered AS (
     SELECT coalesce(f.queue, c.queue) AS queue,
@@ -29,10 +29,9 @@ WITH offered AS (
            c.first_response_at IS NULL AND c.state = 'ABANDONED' AS abandoned,
            extract(epoch FROM c.first_response_at - coalesce(f.started_at, c.created_at))::double precision AS seconds,
            c.transfers, nullif(c.rating, 0) AS rating
-    FROM conversations c LEFT JOIN LATERAL (
-        SELECT o.queue, o.person, o.started_at FROM clock_outcomes o
-        WHERE o.site = c.site AND o.conversation = c.id AND o.kind = 'FIRST_RESPONSE'
-        ORDER BY o.stopped_at IS NULL, o.number LIMIT 1) AS f ON true
+    FROM conversations c LEFT JOIN clock_outcomes f
+        ON f.site = c.site AND f.conversation = c.id AND f.kind = 'FIRST_RESPONSE'
+        AND f.stopped_at = c.first_response_at
     WHERE c.site = $1 AND c.created_at >= $2 AND c.created_at < $3)
 SELECT grouping(queue) = 0 AS of_queue, grouping(person) = 0 AS of_person, queue, person,
        count(*) AS offered,

@@ -16,6 +16,7 @@ async def listed(client: Client, **filters: object) -> list[str]:
     return [one.name for one in (await client.stub.ListConversations(request)).conversations]
 
 
+@pytest.mark.clause("ONLINE-3.2.1-2")
 async def test_a_conversation_shows_its_promise_and_its_place_in_the_queue(desk: Desk) -> None:
     boss = desk.person("boss", "supervisor")
     await desk.tier("vip", "VIP")
