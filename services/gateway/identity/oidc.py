@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
-from flask import Blueprint, Response, g, redirect, request
+from flask import Blueprint, g, redirect, request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -77,8 +77,8 @@ class Provider:
     def _claims(self, encoded: str, nonce: str) -> Claims:
         rules = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_SECONDS,
-            iss={"essential": True, "value": self._config.oidc.issuer},
-            aud={"essential": True, "value": self._config.oidc.client_id},
+            iss={"essential": True, "value": self._config.oidc.issuer or ""},
+            aud={"essential": True, "value": self._config.oidc.client_id or ""},
             sub={"essential": True},
             exp={"essential": True},
             nonce={"essential": True, "value": nonce},
@@ -111,7 +111,7 @@ class Provider:
 
     def _jwks(self, *, fresh: bool) -> KeySet:
         if self._keys is None or fresh:
-            self._keys = KeySet.import_key_set(self._get(self._endpoint("jwks_uri")))
+            self._keys = KeySet.import_key_set({"keys": self._get(self._endpoint("jwks_uri"))["keys"]})
         return self._keys
 
     def _get(self, url: str) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def oidc_blueprint(
             "verifier": new_secret() + new_secret(),
             "next": _local_path(request.args.get("next", "/")),
         }
-        response: Response = redirect(provider.start(flow["state"], flow["nonce"], flow["verifier"]), 302)
-        cookies.set(response, cookie, flows.dumps(flow), seconds=_FLOW_SECONDS)  # type: ignore[arg-type]
+        response = redirect(provider.start(flow["state"], flow["nonce"], flow["verifier"]), 302)
+        cookies.set(response, cookie, flows.dumps(flow), seconds=_FLOW_SECONDS)
         return response
 
     def callback() -> AnyResponse:
@@ -162,7 +162,7 @@ def oidc_blueprint(
         user = runtime.run(_find, runtime.database, str(config.oidc.issuer), claims)
         guard.signed_in(sessions.open(user, how="oidc", old_session=g.session), user)
         response = redirect(flow["next"], 302)
-        cookies.clear(response, cookie)  # type: ignore[arg-type]
+        cookies.clear(response, cookie)
         return response
 
     blueprint.add_url_rule("/oidc/start", view_func=start)

@@ -1,4 +1,4 @@
-"""Sessions: opened by sign-in, looked up by the cookie, ended by sign-out. Server-side; the cookie is only a random id."""
+"""Sessions: opened by sign-in, looked up by the cookie, ended by sign-out. The cookie is only a random id."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def sign_in_failed() -> Unauthenticated:
 
 
 class Sessions:
-    """Sign-in, sign-out and look-up. A looked-up session is trusted for TRUST_SECONDS, so that most requests ask nothing."""
+    """Sign-in, sign-out and look-up. A session is trusted for TRUST_SECONDS, so that most requests ask nothing."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class ServiceAccounts:
         self._runtime = runtime
 
     def authenticate(self, account: str, secret: str) -> ServiceAccount:
-        """The account of valid credentials; raises Unauthenticated SIGN_IN_FAILED otherwise, always in the same words."""
+        """The account of valid credentials; raises Unauthenticated SIGN_IN_FAILED otherwise, in the same words."""
         found = self._runtime.run(store.get, self._runtime.database, account[:100])
         given = digest(secret)
         fits = False

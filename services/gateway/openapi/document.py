@@ -12,7 +12,7 @@ from services.gateway.openapi.comments import read_comments
 from services.gateway.openapi.schema import PREFIX, Schema, Schemas
 from services.gateway.transcode.encode import JSON
 from services.gateway.transcode.problem import PROBLEM
-from services.gateway.transcode.routes import Route, Routes, is_repeated
+from services.gateway.transcode.routes import Route, Routes, is_repeated, message_type
 from services.gateway.transcode.values import is_text
 
 _PREFIX: Final = "ERROR_REASON_"
@@ -35,8 +35,8 @@ _PROSE: Final = """Customer service run by a company's own written rules.
 
 Authenticate with `Authorization: Bearer <token>`: a service account gets its token from `POST /oauth/token` (client
 credentials), and gives each of its customers a channel token from `POST /oauth/channelToken`. Every write takes the
-header `Idempotency-Key` (or the field `requestId`): sent twice, done once. Errors are problem+json (RFC 9457); decide by
-`reason`. Streams are Server-Sent Events; the id of each event is a cursor, and `Last-Event-ID` goes on from there."""
+header `Idempotency-Key` (or the field `requestId`): sent twice, done once. Errors are problem+json (RFC 9457); decide
+by `reason`. Streams are Server-Sent Events; the id of each is a cursor, and `Last-Event-ID` goes on from there."""
 
 
 def document(routes: Routes, image: bytes, *, public_url: str, version: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _operation(
 def _body(route: Route, schemas: Schemas) -> Schema:
     request = route.method.input_type
     if route.body != "*":
-        return schemas.reference(request.fields_by_name[route.body].message_type, reply=False)
+        return schemas.reference(message_type(request.fields_by_name[route.body]), reply=False)
     from_path = frozenset(name for name in route.template.fields if "." not in name)
     return schemas.message(request, reply=False, without=from_path)
 

@@ -115,7 +115,9 @@ code { font: .875em ui-monospace, monospace; overflow-wrap: anywhere; }
 p { white-space: pre-line; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { text-align: start; vertical-align: top; padding: .25rem .5rem .25rem 0; border-top: 1px solid var(--line); }
-@media (max-width: 50rem) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }
+@media (max-width: 50rem) {
+  body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; }
+}
 </style>
 </head>
 <body>

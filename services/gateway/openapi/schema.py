@@ -18,6 +18,8 @@ PREFIX: Final = "#/components/schemas/"
 _F = FieldDescriptor
 _INT32: Final = {"type": "integer", "format": "int32"}
 _INT64: Final = {"type": "string", "pattern": r"^-?[0-9]+$", "format": "int64"}
+_UINT32: Final = {**_INT32, "minimum": 0}
+_UINT64: Final = {**_INT64, "pattern": "^[0-9]+$"}
 _SCALARS: Final[dict[int, Schema]] = {
     _F.TYPE_DOUBLE: {"type": "number", "format": "double"},
     _F.TYPE_FLOAT: {"type": "number", "format": "float"},
@@ -25,9 +27,9 @@ _SCALARS: Final[dict[int, Schema]] = {
     _F.TYPE_STRING: {"type": "string"},
     _F.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
     **dict.fromkeys((_F.TYPE_INT32, _F.TYPE_SINT32, _F.TYPE_SFIXED32), _INT32),
-    **dict.fromkeys((_F.TYPE_UINT32, _F.TYPE_FIXED32), {**_INT32, "minimum": 0}),
+    **dict.fromkeys((_F.TYPE_UINT32, _F.TYPE_FIXED32), _UINT32),
     **dict.fromkeys((_F.TYPE_INT64, _F.TYPE_SINT64, _F.TYPE_SFIXED64), _INT64),
-    **dict.fromkeys((_F.TYPE_UINT64, _F.TYPE_FIXED64), {**_INT64, "pattern": "^[0-9]+$"}),
+    **dict.fromkeys((_F.TYPE_UINT64, _F.TYPE_FIXED64), _UINT64),
 }
 _WELL_KNOWN: Final[dict[str, Schema]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},

@@ -12,8 +12,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from services.gateway.transcode.routes import Route, is_repeated
-from services.gateway.transcode.values import MAX_DEPTH, check_text, malformed, query_tree, read_json
+from services.gateway.transcode.routes import Route, is_repeated, message_type
+from services.gateway.transcode.values import MAX_DEPTH, check_text, is_text, malformed, query_tree, read_json
 from services.kit.errors import InvalidArgument
 
 # Protobuf's JSON reader says where it failed only in words: «at "Request.conversation.state"», «parse state field: ».
@@ -81,9 +81,11 @@ def _read_body(route: Route, request: HttpRequest, message: Message) -> None:
 def _derive_mask(route: Route, message: Message, value: dict[str, Any]) -> None:
     """PATCH without update_mask changes what the body names (AIP-134)."""
     mask = route.method.input_type.fields_by_name.get("update_mask")
-    if route.verb != "PATCH" or mask is None or mask.message_type.full_name != _MASK or message.HasField("update_mask"):
+    if route.verb != "PATCH" or mask is None or message_type(mask).full_name != _MASK:
         return
-    inner = route.method.input_type.fields_by_name[route.body].message_type
+    if message.HasField("update_mask"):
+        return
+    inner = message_type(route.method.input_type.fields_by_name[route.body])
     from_path = {name.removeprefix(f"{route.body}.") for name in route.template.fields}
     paths = [path for path in _leaves(value, inner) if path not in from_path and path != "etag"]
     message.update_mask.CopyFrom(FieldMask(paths=paths))  # type: ignore[attr-defined]
@@ -93,8 +95,7 @@ def _leaves(value: dict[str, Any], message: Descriptor) -> Iterator[str]:
     for key, inner in value.items():
         one = message.fields_by_camelcase_name.get(key) or message.fields_by_name[key]
         nested = one.message_type
-        whole = nested is None or is_repeated(one) or nested.full_name.startswith("google.protobuf.")
-        if whole or not isinstance(inner, dict) or not inner:
+        if nested is None or is_repeated(one) or is_text(nested) or not isinstance(inner, dict) or not inner:
             yield one.name
         else:
             yield from (f"{one.name}.{path}" for path in _leaves(inner, nested))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from google.protobuf import json_format
@@ -34,12 +34,12 @@ def to_json(message: Message) -> bytes:
     return text.encode()
 
 
-def encode(route: Route, reply: Message, *, accept: str = "", alt: str = "", if_none_match: str = "") -> HttpReply:
+def encode(route: Route, reply: Any, *, accept: str = "", alt: str = "", if_none_match: str = "") -> HttpReply:
     """The response for a reply; a file when `?alt=media` or the Accept header asks for its media type."""
     if route.file_holder is not None:
-        holder = getattr(reply, route.file_holder) if route.file_holder else reply
+        holder: Any = getattr(reply, route.file_holder) if route.file_holder else reply
         if alt == "media" or (JSON not in accept and "*/*" not in accept and holder.media_type in accept):
-            return _file(holder.media_type, holder.file_name, reply.content)  # type: ignore[attr-defined]
+            return _file(holder.media_type, holder.file_name, reply.content)
     headers = {"Content-Type": JSON}
     etag = getattr(reply, "etag", "")
     if etag:

@@ -1,4 +1,4 @@
-"""The routes of all services, read from the descriptors: which path and verb is which RPC, and how its request is filled."""
+"""The routes of all services, read from the descriptors: which path and verb is which RPC, how it is filled."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def read_routes(image: bytes, *, packages: Iterable[str] = ("kefu.",)) -> Routes
 
 
 def _service_routes(name: str) -> Iterator[Route]:
-    service = descriptor_pool.Default().FindServiceByName(name)  # type: ignore[no-untyped-call]
+    service = descriptor_pool.Default().FindServiceByName(name)
     for method in service.methods:
         for rule in http_rules(method):
             yield _route(method, rule)
@@ -158,6 +158,14 @@ def file_holder(reply: Descriptor) -> str | None:
         if "media_type" in names.fields_by_name and "file_name" in names.fields_by_name:
             return holder
     return None
+
+
+def message_type(field: FieldDescriptor) -> Descriptor:
+    """The message that a field holds; raises TypeError for a field of another kind, which the contract rules out."""
+    found: Descriptor | None = field.message_type
+    if found is None:
+        raise TypeError(f"{field.full_name} holds no message")
+    return found
 
 
 def is_repeated(field: FieldDescriptor) -> bool:

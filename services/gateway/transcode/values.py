@@ -1,4 +1,4 @@
-"""JSON text and query parameters → plain values that protobuf's own JSON mapping understands, with every limit checked."""
+"""JSON text and query parameters → plain values that protobuf's JSON mapping understands, every limit checked."""
 
 from __future__ import annotations
 

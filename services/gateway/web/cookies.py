@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Response
+from werkzeug.wrappers import Response
 
 from services.gateway.config import GatewayConfig
 from services.gateway.identity.secrets import equal, mac, new_secret

@@ -1,4 +1,4 @@
-"""Who calls: every request passes here before its view. Session or bearer token, CSRF, host, size, headers, language."""
+"""Who calls: every request passes here before its view. Session or bearer token, CSRF, host, headers, language."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _encode(route: Route, reply: Message) -> HttpReply:
 
 
 def _ensure_request_id(message: Message) -> None:
-    """A write without an idempotency key gets one, so that our own repetition towards the service does nothing twice."""
+    """A write without an idempotency key gets one, so that our own repetition does nothing twice."""
     if "request_id" in message.DESCRIPTOR.fields_by_name and not message.request_id:  # type: ignore[attr-defined]
         message.request_id = str(uuid.uuid4())  # type: ignore[attr-defined]
 

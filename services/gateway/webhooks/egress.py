@@ -112,7 +112,7 @@ class Egress:
             async with self._pool.stream(
                 "POST",
                 url,
-                headers={**headers, "content-type": "application/json", "user-agent": "kefu-webhooks/1"},
+                headers=[*headers.items(), ("content-type", "application/json"), ("user-agent", "kefu-webhooks/1")],
                 content=body,
                 extensions={"timeout": limits},
             ) as response:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from services.gateway import seed
 from services.gateway.app import Parts, build, create_app
@@ -113,13 +112,13 @@ async def _seed_program(parts: Parts) -> None:
 
 @dataclass
 class Browser:
-    """One browser at the gateway: cookies, CSRF, JSON."""
+    """One browser at the gateway: cookies, CSRF, JSON. Replies are werkzeug's TestResponse, whose JSON is anything."""
 
     client: FlaskClient
     token: str = ""
     address: str = "198.51.100.7"
 
-    def call(self, verb: str, path: str, body: Any = None, **headers: str) -> TestResponse:
+    def call(self, verb: str, path: str, body: Any = None, **headers: str) -> Any:
         """One request; keyword names become headers."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
@@ -132,15 +131,15 @@ class Browser:
             environ_base={"REMOTE_ADDR": self.address},
         )
 
-    def get(self, path: str, **headers: str) -> TestResponse:
+    def get(self, path: str, **headers: str) -> Any:
         """GET."""
         return self.call("GET", path, **headers)
 
-    def post(self, path: str, body: Any = None, **headers: str) -> TestResponse:
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
         """POST with a JSON body."""
         return self.call("POST", path, {} if body is None else body, **headers)
 
-    def form(self, path: str, **fields: str) -> TestResponse:
+    def form(self, path: str, **fields: str) -> Any:
         """POST a form."""
         return self.client.post(path, data=fields, headers={"Host": HOST}, environ_base={"REMOTE_ADDR": self.address})
 

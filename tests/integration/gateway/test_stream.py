@@ -96,7 +96,7 @@ async def live(gateway_config: GatewayConfig) -> AsyncIterator[Live]:
 
         await eventually(ready)
     yield Live(url, app.state.streams, metrics)
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call]
     await serving
 
 
