@@ -1,7 +1,7 @@
 """Regenerate `protos/gen` from `protos/kefu`; with `--check`, say what differs from what is committed and fail.
 
-Everything needed comes from wheels in the lock: protoc from grpcio-tools, typed stubs from mypy-protobuf, google/api and
-google/rpc from googleapis-common-protos, and `buf/validate/validate.proto` from the descriptor inside the protovalidate
+Everything needed comes from wheels in the lock: protoc from grpcio-tools, typed stubs from mypy-protobuf, google/api
+and google/rpc from googleapis-common-protos, and `buf/validate/validate.proto` from the descriptor inside the protovalidate
 wheel (no wheel ships that file as text, so protoc gets it as a descriptor set).
 """
 
@@ -64,9 +64,10 @@ def generate(target: Path) -> None:
         protoc(scratch, "--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *sources())
     for package in PACKAGES:
         for folder in {path.parent for path in (target / package).rglob("*.py")}:
-            while folder != target:
-                (folder / "__init__.py").touch()
-                folder = folder.parent
+            for level in (folder, *folder.parents):
+                if level == target:
+                    break
+                (level / "__init__.py").touch()
         (target / package / "py.typed").touch()
     for module in target.rglob("*_pb2_grpc.py"):
         if "Servicer" not in module.read_text():  # protoc writes one for every file, also for those without a service
