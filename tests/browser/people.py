@@ -23,6 +23,7 @@ class Person:
         self.page.get_by_label(self.words("sign_in.password"), exact=True).fill(password)
         self.page.get_by_role("button", name=self.words("sign_in.submit")).click()
         expect(self.page.locator(".rail")).to_be_visible()
+        self.page.wait_for_load_state()  # until then keys do nothing yet
 
     def go(self, page: str) -> None:
         """To one of the pages of the site."""
@@ -42,6 +43,7 @@ class Person:
         """Takes a conversation that is offered and waits until it is open."""
         self.offer(customer).get_by_role("button", name=self.words("action.accept")).click()
         expect(self.page.locator(".conversation .head h2")).to_have_text(customer)
+        self.page.wait_for_load_state()
 
     def reply(self, text: str) -> None:
         """Writes and sends with the keyboard."""
@@ -53,6 +55,8 @@ class Person:
         """What the customer needs, and where they come from."""
         self.page.locator("#need").fill(need)
         self.page.locator("#details").get_by_role("button", name=self.words("action.save")).click()
+        expect(self.page.locator(".head .actions [data-open=close]")).to_be_visible()
+        expect(self.page.locator("#close-reception")).to_be_empty()
 
     def close(self, summary: str) -> None:
         """With every step that the site asks for."""

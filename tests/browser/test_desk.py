@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.people import Customer, Person
-from tests.browser.stack import PROMISE_SECONDS, Stack
+from tests.browser.stack import PROMISE_SECONDS
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -99,7 +99,8 @@ def test_a_note_never_reaches_the_customer(agent: Callable[..., Person], custome
     person.set_presence("OFFLINE")
 
 
-def test_wrong_password_says_what_to_do(window: Callable[..., Page], stack: Stack) -> None:
+def test_wrong_password_says_what_to_do(window: Callable[..., Page], provoked: set[int]) -> None:
+    provoked.add(401)
     page = window("en")
     person = Person(page, "en")
     page.goto("/")

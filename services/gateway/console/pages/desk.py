@@ -65,7 +65,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
     def details(site: str, conversation: str) -> str:
         frame = shell.frame(site, "desk")
         opened = read(shell, frame.site, conversation, thread=False, about=True)
-        return shell.render("desk/details.html", frame=frame, c=opened, sources=SOURCES)
+        return shell.render("desk/details.html", frame=frame, c=opened, sources=SOURCES, refreshed=True)
 
 
 def _page(shell: Shell, frame: views.Frame, opened: views.Conversation | None) -> str:

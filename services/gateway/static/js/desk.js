@@ -39,6 +39,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => event.target.name === "file" && name(event.target.form));
 document.addEventListener("kefu:sent", () => {
   fresh(document.getElementById("reply-form"));
+  document.querySelector("[data-greet]")?.remove();
   if (thread) thread.dataset.follow = "1";
 });
 
