@@ -3,9 +3,9 @@
 An event only notes which conversation has new words; the notes are worked off in batches, each conversation read and
 indexed as a whole. Indexing twice changes nothing.
 
-Searchable are subject, summary and the words of messages and of notes among colleagues; never a customer's name (sealed),
-need, rating comment, file or follow-up. The index holds those words again, so that whoever erases the texts calls
-`clear` in the same transaction; a note that is still waiting then finds the overwritten texts only.
+Searchable are subject, summary and the words of messages and of notes among colleagues; never a customer's name
+(sealed), need, rating comment, file or follow-up. The index holds those words again, so that whoever erases the texts
+calls `clear` in the same transaction; what is still waiting to be indexed then finds the overwritten texts only.
 """
 
 from __future__ import annotations

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
+from click.testing import CliRunner
 from kefu.intake.v1 import conversation_pb2 as pb
 
+from services.intake import dry_run
 from services.intake.queries import recorded
 from services.intake.queries.recorded import Judge
 from services.kit.errors import FailedPrecondition
 from services.policy import loader
-from services.policy.dryrun import dry_run
 from tests.integration.intake.desk import PROFILES, SITE, START, Desk
+
+
+def url_of(desk: Desk) -> str:
+    return desk.app.database.pool.dsn
 
 
 async def lively_hour(desk: Desk, seed: int) -> None:
@@ -71,18 +76,19 @@ async def test_a_dry_run_tells_what_a_longer_promise_would_have_changed(desk: De
     await ann.serve(late.name)
     await desk.advance(40)
     await ann.say(late.name, "hello")
-    file = tmp_path / "online-desk.yaml"
-    shutil.copy(PROFILES / f"{SITE}.yaml", file)
-    text = file.read_text().replace(
-        "    default: 30\n", '    default: {value: 45, origin: site, reason: "A trial of a longer promise"}\n'
+    trial = tmp_path / "trial.yaml"
+    trial.write_text(
+        (PROFILES / f"{SITE}.yaml")
+        .read_text()
+        .replace("    default: 30\n", '    default: {value: 45, origin: site, reason: "A trial of a longer promise"}\n')
     )
-    file.write_text(text)
-    old, new = loader.load(PROFILES / f"{SITE}.yaml").profile, loader.load(file).profile
-    async with desk.app.database.transaction(sites=[SITE], read_only=True) as tx:
-        found = await recorded.histories(tx, SITE, START, START + timedelta(days=1))
-    outcome = dry_run(found, old, new, Judge())
-    (change,) = outcome.changes
-    assert (change.clock, change.number) == ("FIRST_RESPONSE", 1)
-    assert change.before is not None
-    assert change.after is not None
-    assert (change.before.outcome, change.after.outcome) == ("BREACHED", "MET")
+    arguments = [SITE, str(trial), "--from", "2026-11-20", "--to", "2026-11-20", "--profiles", str(PROFILES)]
+    without = await asyncio.to_thread(CliRunner().invoke, dry_run.command(), arguments, env={dry_run.DATABASE: ""})
+    assert (without.exit_code, dry_run.DATABASE in without.output) == (2, True)
+    told = await asyncio.to_thread(
+        CliRunner().invoke, dry_run.command(), arguments, env={dry_run.DATABASE: url_of(desk)}
+    )
+    assert told.exit_code == 0, told.output
+    name = late.name.rpartition("/")[2]
+    assert f"{name} FIRST_RESPONSE #1: BREACHED → MET" in told.output
+    assert "1 conversations, 1 promises would have ended differently." in told.output
