@@ -150,11 +150,11 @@ async def build(config: IntakeConfig) -> App:
             for name, subjects, handler in (
                 (PEOPLE, PEOPLE_SUBJECTS, people.handle),
                 (TIERS, TIERS_SUBJECTS, people.handle),
-                (search.CONSUMER, search.SUBJECTS, search.note),
+                *([(search.CONSUMER, search.SUBJECTS, search.note)] if config.search else []),
             )
         ],
         metrics=measured,
-        others=[search.Indexer(database).run],
+        others=[search.Indexer(database).run] if config.search else [],
     )
     server = Server(config.server, service=SERVICE, tools=_tools(config), metrics=metrics, checks=_checks(database))
     conversations = ConversationServicer(

@@ -33,6 +33,9 @@ class IntakeConfig:
         at_least=0,
         help="Time that the bot gets to answer before a person is looked for; 0 where no bot is attached",
     )
+    search: bool = setting(
+        "KEFU_INTAKE_SEARCH", True, help="Keep the search index; off in replays, in which nobody searches"
+    )
     server: ServerConfig = field(default_factory=ServerConfig)
 
     @property

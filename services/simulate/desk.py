@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -127,6 +127,31 @@ class Desk:
         request = AdvanceClockRequest()
         request.to.FromDatetime(to)
         await self._staffing_clock.AdvanceClock(request)
+
+    async def conversations(self) -> AsyncIterator[pb.Conversation]:
+        """Every conversation of the site."""
+        token = ""
+        while True:
+            self._bearer = self._tokens.service()
+            request = api.ListConversationsRequest(parent=f"sites/{self.site}", page_size=200, page_token=token)
+            reply = await self._conversations.ListConversations(request)
+            for one in reply.conversations:
+                yield one
+            token = reply.next_page_token
+            if not token:
+                return
+
+    async def history(self, name: str) -> AsyncIterator[api.HistoryEntry]:
+        """The history of a conversation, oldest first."""
+        token = ""
+        while True:
+            self._bearer = self._tokens.service()
+            reply = await self._conversations.ListHistory(api.ListHistoryRequest(parent=name, page_token=token))
+            for entry in reply.entries:
+                yield entry
+            token = reply.next_page_token
+            if not token:
+                return
 
     async def report(self, start: datetime, end: datetime) -> site_api.ServiceLevelReport:
         """The site's own report of a period."""

@@ -78,6 +78,7 @@ def _start(
         "KEFU_LISTEN": address,
         "KEFU_DRAIN_SECONDS": "0",
         "KEFU_CONNECTION_AGE_SECONDS": "86400",
+        "KEFU_INTAKE_SEARCH": "false",
         "KEFU_LOG_LEVEL": os.environ.get("KEFU_LOG_LEVEL", "WARNING"),
     }
     with (home.logs / f"{service}.log").open("a") as output:
