@@ -78,9 +78,11 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_what_happens(des
     first = await stream.until(in_state(pb.Conversation.STATE_ASSIGNED))
     assert texts(first) == ["第一句"]
     await ann.serve(opened.name)
+    await desk.settle()
     await stream.until(in_state(pb.Conversation.STATE_SERVING))
     await ann.say(opened.name, "只给同事看", kind=pb.Message.KIND_NOTE)
     await ann.say(opened.name, "您好")
+    await desk.settle()
     seen = await stream.until(said("您好"))
     assert "只给同事看" not in texts(seen)
     stream.close()
@@ -155,9 +157,11 @@ async def test_a_site_tells_what_happens_in_order_and_without_words(desk: Desk) 
 async def test_a_site_stream_resumes_after_its_cursor(desk: Desk) -> None:
     stream = watch_site(desk, str(desk.app._feed.position))
     await desk.customer("c-1").open()
+    await desk.settle()
     first = await stream.until(lambda response: response.kind == "message_added")
     stream.close()
     second = await desk.customer("c-2").open()
+    await desk.settle()
     again = watch_site(desk, stream.cursor)
     seen = await again.until(lambda response: response.kind == "message_added" and response.conversation == second.name)
     again.close()
@@ -170,6 +174,7 @@ async def test_many_watchers_share_one_reader(desk: Desk) -> None:
     waiting = [asyncio.create_task(stream.next()) for stream in streams]
     await until(lambda: len(desk.app._feed._sites.get(desk.site, ())) == 20)
     opened = await desk.customer("c-1").open()
+    await desk.settle()
     assert {(await task).conversation for task in waiting} == {opened.name}
     async with bus.connected(desk.nats_url, "test") as link:
         readers = [info for info in await link.jetstream.consumers_info(bus.STREAM) if not info.config.durable_name]
