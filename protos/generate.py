@@ -1,8 +1,8 @@
 """Regenerate `protos/gen` from `protos/kefu`; with `--check`, say what differs from what is committed and fail.
 
 Everything needed comes from wheels in the lock: protoc from grpcio-tools, typed stubs from mypy-protobuf, google/api
-and google/rpc from googleapis-common-protos, and `buf/validate/validate.proto` from the descriptor inside the protovalidate
-wheel (no wheel ships that file as text, so protoc gets it as a descriptor set).
+and google/rpc from googleapis-common-protos. No wheel ships `buf/validate/validate.proto` as text, so protoc gets it as
+a descriptor set made from the protovalidate wheel.
 """
 
 from __future__ import annotations
