@@ -1,8 +1,8 @@
 """Reads a recorded call log, row by row; a row that makes no sense is kept apart with its line and the reason.
 
-Columns (tab separated, one heading line): vru+line, call_id, customer_id, priority, type, date (YYMMDD), vru_entry,
-vru_exit, vru_time, q_start, q_exit, q_time, outcome, ser_start, ser_exit, ser_time, server; clock times H:MM:SS, spans in
-seconds. A call is identified by date, line and call_id: call_id alone repeats.
+Columns (tab separated, one heading line): vru+line, call_id, customer_id, priority, type, date (YYMMDD),
+vru_entry, vru_exit, vru_time, q_start, q_exit, q_time, outcome, ser_start, ser_exit, ser_time, server; clock times
+H:MM:SS, spans in seconds. A call is identified by date, line and call_id: call_id alone repeats.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
 
 COLUMNS = (
     "vru+line", "call_id", "customer_id", "priority", "type", "date", "vru_entry", "vru_exit", "vru_time",
@@ -105,13 +104,11 @@ class CallLog:
 def read(path: Path) -> CallLog:
     """Read a log, plain or gzipped. Raises LogError when the file is missing or its heading is another one."""
     try:
-        opened: IO[str] = (
-            gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        )
-        with opened as file:
-            return parse(file)
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
     except (OSError, EOFError, UnicodeDecodeError) as fault:
         raise LogError(f"{path}: {fault}") from fault
+    return parse(text.splitlines())
 
 
 def parse(lines: Iterable[str]) -> CallLog:
@@ -127,12 +124,14 @@ def parse(lines: Iterable[str]) -> CallLog:
         row = dict(zip(heading, values, strict=False))
         try:
             call = _call(line, row, len(values) == len(heading))
-            if call.key in seen:
-                raise ValueError(f"call {call.key} came before")
-            seen.add(call.key)
-            calls.append(call)
         except ValueError as fault:
             malformed.append(Malformed(line, row.get("date", ""), str(fault)))
+            continue
+        if call.key in seen:
+            malformed.append(Malformed(line, row["date"], f"call {call.key} came before"))
+            continue
+        seen.add(call.key)
+        calls.append(call)
     return CallLog(tuple(calls), tuple(malformed))
 
 

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TypeAlias
+
+Moment: TypeAlias = tuple[str, datetime]
 
 TIMER = "timer"
 OVER = frozenset({"CLOSED", "ABANDONED", "REDIRECTED"})
@@ -53,6 +56,11 @@ class Promise:
     target_s: float
     settled: datetime
     stopped: datetime | None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it ran without a pause or closed hours: its deadline lies its length after its start."""
+        return (self.due - self.started).total_seconds() == self.target_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def check(record: Record, rules: Rules) -> list[Fault]:
 
 def counts(record: Record, rules: Rules) -> dict[str, int]:
     """How much was checked: conversations, history entries, and deadlines that had to go off."""
-    deadlines = sum(len(_expected(promise, rules)) for found in record.found for promise in found.promises)
+    deadlines = sum(len(_deadlines(promise, rules)[0]) for found in record.found for promise in found.promises)
     expiries = sum(entry.what == "ratingExpired" for found in record.found for entry in found.entries)
     return {
         "conversations": len(record.found),
@@ -165,37 +173,38 @@ def _promises(found: Found, rules: Rules) -> Iterator[Fault]:
             yield Fault("lost timer", found.external_id, f"{number} {kind} began, {settled[kind]} were settled")
     for kind in settled:
         mine = [promise for promise in found.promises if promise.kind == kind]
-        expected = Counter(moment for promise in mine for moment in _expected(promise, rules))
+        if not all(promise.plain for promise in mine):  # fractions over closed hours are not recomputed here
+            continue
+        required: Counter[Moment] = Counter()
+        allowed: Counter[Moment] = Counter()
+        for promise in mine:
+            must, may = _deadlines(promise, rules)
+            required.update(must)
+            allowed.update(may)
         fired = Counter(
             (entry.what.split()[1], entry.at)
             for entry in found.entries
             if entry.actor == TIMER and entry.what in (f"{kind} WARNED", f"{kind} BREACHED")
         )
-        for (change, at), number in (expected - fired).items():
+        for (change, at), number in (required - fired).items():
             yield Fault("lost timer", found.external_id, f"{kind} {change} at {at:%H:%M:%S} is missing {number} times")
-        for (change, at), number in (fired - expected).items():
+        for (change, at), number in (fired - allowed).items():
             yield Fault("untimely timer", found.external_id, f"{kind} {change} at {at:%H:%M:%S}, {number} too many")
         for promise in mine:
             if promise.outcome == "BREACHED" and promise.settled != promise.due:
                 yield Fault("untimely timer", found.external_id, f"{kind} broke at another instant than its deadline")
 
 
-def _expected(promise: Promise, rules: Rules) -> list[tuple[str, datetime]]:
-    """The warnings and the breach that must have happened before the promise was settled.
-
-    Only where the deadline lies the promise's length after its start: fractions over closed hours are not recomputed.
-    """
-    if (promise.due - promise.started).total_seconds() != promise.target_s:
-        return []
-    end = promise.stopped if promise.stopped is not None else promise.settled
-    moments = [
+def _deadlines(promise: Promise, rules: Rules) -> tuple[list[Moment], list[Moment]]:
+    """The warnings and the breach that must have happened, and those that may have: at one instant either is first."""
+    broke = [("BREACHED", promise.due)] if promise.outcome == "BREACHED" else []
+    warnings = [
         ("WARNED", promise.started + timedelta(seconds=promise.target_s * fraction))
         for fraction in rules.warn_fractions
     ]
-    # what was done at the very instant of the deadline was done in time
-    broke = [("BREACHED", promise.due)] if promise.outcome == "BREACHED" else []
-    last = promise.due if broke else end
-    return [moment for moment in moments if moment[1] < end and moment[1] <= last] + broke
+    end = promise.due if broke else promise.stopped or promise.settled
+    must = [moment for moment in warnings if moment[1] < end or broke]
+    return must + broke, [moment for moment in warnings if moment[1] <= end] + broke
 
 
 def _rating(found: Found, rules: Rules) -> Iterator[Fault]:

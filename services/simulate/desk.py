@@ -50,9 +50,7 @@ class Desk:
     async def hire(self, person: str, skills: Sequence[str], capacity: int) -> None:
         """Add a person, unless they are there."""
         self._bearer = self._tokens.service()
-        made = Person(
-            display_name=person, grade=Person.GRADE_SENIOR, skills=skills, capacity=capacity, certified=True
-        )
+        made = Person(display_name=person, grade=Person.GRADE_SENIOR, skills=skills, capacity=capacity, certified=True)
         request = staffing_api.CreatePersonRequest(parent=f"sites/{self.site}", person_id=person, person=made)
         try:
             await self._people.CreatePerson(request)
@@ -89,6 +87,39 @@ class Desk:
         self._bearer = self._tokens.person(self.site, person)
         found: pb.Conversation = await self._conversations.AcceptConversation(api.AcceptConversationRequest(name=name))
         return found
+
+    async def say(
+        self, name: str, person: str, text: str, *, kind: pb.Message.Kind.ValueType = pb.Message.KIND_TEXT
+    ) -> None:
+        """Somebody at the desk writes to the customer."""
+        self._bearer = self._tokens.person(self.site, person)
+        await self._append(name, text, kind)
+
+    async def ask(self, name: str, text: str, *, channel: str, customer: str, tier: str) -> None:
+        """The customer writes again."""
+        self._bearer = self._tokens.customer(self.site, channel, customer, tier)
+        await self._append(name, text, pb.Message.KIND_TEXT)
+
+    async def leave(self, name: str, *, channel: str, customer: str, tier: str) -> None:
+        """The customer goes."""
+        self._bearer = self._tokens.customer(self.site, channel, customer, tier)
+        await self._conversations.LeaveConversation(api.LeaveConversationRequest(name=name))
+
+    async def record_need(self, name: str, person: str) -> None:
+        """Somebody writes down what the customer needs."""
+        self._bearer = self._tokens.person(self.site, person)
+        await self._conversations.RecordNeed(api.RecordNeedRequest(name=name, need="Simulated", source="SIMULATED"))
+
+    async def people(self) -> list[str]:
+        """Ids of everybody at the site."""
+        self._bearer = self._tokens.service()
+        request = staffing_api.ListPeopleRequest(parent=f"sites/{self.site}", page_size=500)
+        reply = await self._people.ListPeople(request)
+        return [person.name.rpartition("/")[2] for person in reply.people]
+
+    async def _append(self, name: str, text: str, kind: pb.Message.Kind.ValueType) -> None:
+        request = api.AppendMessageRequest(parent=name, message=pb.Message(kind=kind, text=text))
+        await self._conversations.AppendMessage(request)
 
     async def hang_up(self, name: str) -> None:
         """The telephone system reports that the customer hung up."""

@@ -184,12 +184,10 @@ class Engine:
         self._at(worker.shift.stretches[worker.stretch].end, lambda: self._maybe_leave(worker))
         await self._look()
 
-    async def _maybe_leave(self, worker: Worker) -> bool:
-        """Leave at the end of a stretch, unless a call is at hand; returns whether they left."""
-        if not worker.present or worker.call or worker.shift.stretches[worker.stretch].end > self._now:
-            return False
-        await self._leave(worker)
-        return True
+    async def _maybe_leave(self, worker: Worker) -> None:
+        """Leave at the end of a stretch, unless a call is at hand: then after it."""
+        if worker.present and not worker.call and worker.shift.stretches[worker.stretch].end <= self._now:
+            await self._leave(worker)
 
     async def _leave(self, worker: Worker) -> None:
         """Go on the break that follows, for as long as in the log even when it begins late; or go home."""
@@ -214,5 +212,3 @@ class Engine:
         await self._desk.advance_staffing(self._instant())
         await self._desk.be(worker.shift.person, state)
         await self._desk.advance_staffing(self._instant())
-
-

@@ -1,9 +1,9 @@
 """Who was at work when, read from a call log that names servers but keeps no attendance.
 
-A server's working span of a day is from the first start to the last end of service. Inside it a server is away during a
-gap between two calls from the moment when a caller whom the server could serve had waited for `GRACE` seconds, until the
-next call: whoever is at the desk takes a waiting caller. Gaps in which nobody waited count as work. See docs/replay.md
-for how well that fits the log, and what other rules gave.
+A server's working span of a day is from the first start to the last end of service. Inside it a server is away during
+a gap between two calls from the moment when a caller whom the server could serve had waited for `GRACE` seconds, until
+the next call: whoever is at the desk takes a waiting caller. Gaps in which nobody waited count as work. See
+docs/replay.md for how well that fits the log, and what other rules gave.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def start(home: Home, plan: Sequence[Process]) -> None:
     home.logs.mkdir(parents=True, exist_ok=True)
     home.state.unlink(missing_ok=True)
     with (home.logs / "supervisor.log").open("a") as output:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "services.stack.supervisor", str(home.folder)],
             stdin=subprocess.PIPE,
             stdout=output,

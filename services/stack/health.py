@@ -63,8 +63,8 @@ def _ask_grpc(address: str) -> Health:
             reply = health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service="readiness"), timeout=ASK_SECONDS
             )
-        except grpc.RpcError as error:
-            return Health(well=False, words=str(error.details() if isinstance(error, grpc.Call) else error))
+        except grpc.RpcError as fault:
+            return Health(well=False, words=str(getattr(fault, "details", lambda: "does not answer")()))
     if reply.status == health_pb2.HealthCheckResponse.SERVING:
         return Health(well=True)
     return Health(well=False, words="not ready (database, schema or event stream); see its log")

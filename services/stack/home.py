@@ -19,7 +19,6 @@ OFFSETS: Mapping[str, int] = {
     "stream": 1,
     "gateway metrics": 2,
     "stream metrics": 3,
-    "gateway worker metrics": 4,
     "intake": 10,
     "intake metrics": 11,
     "staffing": 20,

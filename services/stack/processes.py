@@ -37,6 +37,11 @@ def processes(home: Home, urls: Mapping[str, str], nats_url: str) -> list[Proces
         _service(home, "intake", urls, nats_url),
         _service(home, "staffing", urls, nats_url),
         *_gateway(home, urls, nats_url),
+        Process(
+            name=SIMULATOR,
+            command=(sys.executable, "-m", "services.simulate.live"),
+            environment=base_environment(home) | simulator_environment(home),
+        ),
     ]
 
 
@@ -48,6 +53,7 @@ def simulator_environment(home: Home) -> dict[str, str]:
         "KEFU_PUBLIC_URL": console_url(home),
         "KEFU_CLIENT_ID": SIMULATOR,
         "KEFU_CLIENT_SECRET": home.secret("simulator-client"),
+        "KEFU_SIGNING_KEYS": str(home.keys),
         "KEFU_PROFILES": str(PROFILES),
     }
 
@@ -63,6 +69,7 @@ def targets(home: Home) -> str:
 
 
 def base_environment(home: Home) -> dict[str, str]:
+    """The environment of every child: ours without KEFU_* settings, with this checkout first on the path."""
     passed = {name: value for name, value in os.environ.items() if not name.startswith("KEFU_")}
     paths = [str(ROOT), str(ROOT / "protos" / "gen"), *filter(None, [os.environ.get("PYTHONPATH", "")])]
     return passed | {
@@ -73,6 +80,7 @@ def base_environment(home: Home) -> dict[str, str]:
 
 
 def kefu_command(*arguments: str) -> tuple[str, ...]:
+    """A `kefu` command of this environment."""
     return (sys.executable, "-m", "services.cli", *arguments)
 
 
@@ -112,13 +120,13 @@ def _gateway(home: Home, urls: Mapping[str, str], nats_url: str) -> list[Process
         "KEFU_NATS_URL": nats_url,
         "KEFU_GATEWAY_SECRET": home.secret("gateway-secret"),
         "KEFU_SIGNING_KEYS": str(home.keys),
+        "KEFU_SEALING_KEYS": str(home.sealing_keys),
         "KEFU_TARGETS": targets(home),
         "KEFU_PROFILES": str(PROFILES),
         "KEFU_PUBLIC_URL": console_url(home),
         "KEFU_STREAM_URL": f"http://{home.address('stream')}",
         "KEFU_GATEWAY_LISTEN": home.address("console"),
         "KEFU_STREAM_LISTEN": home.address("stream"),
-        "KEFU_SEALING_KEYS": str(home.sealing_keys),
         "KEFU_WITH_WORKER": "true",
         "KEFU_ANONYMOUS_CHAT": "*",
         "KEFU_WEBHOOKS_PRIVATE": "true",

@@ -12,7 +12,9 @@ import uvloop
 
 from services.policy.profile import Profile
 from services.policy.versions import Profiles, SiteUnknownError
-from services.simulate import checker, day as days, report as reports
+from services.simulate import checker
+from services.simulate import day as days
+from services.simulate import report as reports
 from services.simulate.calllog import CallLog
 from services.simulate.checker import Rules
 from services.simulate.day import Day
@@ -50,9 +52,8 @@ def replay(
         raise StackError(f"the log has no calls on {on}; it has {', '.join(map(str, log.days))}")
     midnight = datetime(on.year, on.month, on.day, tzinfo=profile.timezone).astimezone(UTC)
     began = time.monotonic()
-    with throwaway(midnight, profiles=profiles) as stack:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome, faults, checked, transfers = runner.run(_play(stack, script, profile, midnight))
+    with throwaway(midnight, profiles=profiles) as stack, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcome, faults, checked, transfers = runner.run(_play(stack, script, profile, midnight))
     return reports.compare(
         script,
         outcome,

@@ -56,7 +56,8 @@ def _start(home: Home, say: Say) -> None:
     if found := ports.taken(home):
         lines = "\n".join(f"  {one}" for one in found)
         raise StackError(
-            f"cannot start:\n{lines}\nStop who has them, or choose other ports: KEFU_PORT_BASE={_other_base(home)} kefu up"
+            f"cannot start:\n{lines}\nStop who has them, or choose other ports:"
+            f" KEFU_PORT_BASE={_other_base(home)} kefu up"
         )
     home.folder.mkdir(parents=True, exist_ok=True)
     home.note(port_base=home.port_base, started_at=time.time())

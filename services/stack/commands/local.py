@@ -50,7 +50,7 @@ def down() -> None:
 @click.command()
 @click.option("--json", "machine", is_flag=True, help="For machines.")
 def status(*, machine: bool) -> None:
-    """Show what runs, how it is, where it listens. Exit code 3 when the stack does not run, 1 when a part is not well."""
+    """Show what runs, how it is, where it listens. Exit code 3 when the stack does not run, 1 when a part is unwell."""
     from services.cli import show
 
     home = Home.find()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from services.simulate import calllog, patience, report as reports
+from services.simulate import calllog, patience
+from services.simulate import report as reports
 from services.stack.commands.table import columns
 from services.stack.home import StackError
 from services.stack.processes import PROFILES
