@@ -37,7 +37,8 @@ class GroupCommit(Generic[C, R]):
     for each, in order. When it raises, nothing of the group is stored, and each command is run once more by itself, so
     that only the one at fault fails; while the database is away, all fail. `key` chooses the lane (the aggregate or its
     site). Commands of equal `unique` (the request id) never share a group: the second one finds what the first
-    one stored.
+    one stored. With `linger_seconds` a lane that is shared waits that long, once, for those just answered to come back:
+    fuller groups cost each command less. A lone caller never waits.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class GroupCommit(Generic[C, R]):
         lanes: int = 2,
         group_size: int = 128,
         queue_size: int = 2_000,
+        linger_seconds: float = 0.0,
     ) -> None:
+        self._linger_seconds = linger_seconds
         self._run = run
         self._key = key
         self._unique = unique
@@ -83,8 +86,13 @@ class GroupCommit(Generic[C, R]):
 
     async def _serve(self, lane: int) -> None:
         try:
-            while group := self._gather(self._queues[lane]):
-                await self._answer(group)
+            queue, size = self._queues[lane], 1
+            while queue:
+                if self._linger_seconds and len(queue) < size:
+                    await asyncio.sleep(self._linger_seconds)
+                if group := self._gather(queue):
+                    size = len(group)
+                    await self._answer(group)
         finally:
             del self._busy[lane]
 

@@ -21,7 +21,7 @@ from services.kit import bus, call, parked
 from services.kit.bus import Link
 from services.kit.db import Database, Transaction
 from services.kit.pull import Pull
-from services.kit.telemetry.trace import Trace
+from services.kit.telemetry.trace import Trace, Tracer
 
 Handler: TypeAlias = Callable[[Event, Transaction], Awaitable[None]]
 Afterwards: TypeAlias = Callable[[], Awaitable[None]]
@@ -58,8 +58,10 @@ class Consumer:
         subjects: Sequence[str],
         handler: Handler,
         afterwards: Afterwards | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.name = name
+        self._tracer = tracer or Tracer()
         self._database = database
         self._url = url
         self._subjects = list(subjects)
@@ -152,13 +154,27 @@ class Consumer:
             new = {row["event_id"] for row in await tx.fetch(_NEW, self.name, sorted(events))}
             for event, message in events.values():
                 if event.id in new:
-                    trace = Trace((message.headers or {}).get("traceparent"))
-                    with call.bind(call.system_call(self.name, site=event.site or "*", trace=trace)):
-                        await self._handler(event, tx)
+                    await self._hand_on(event, message, tx)
             if any(_came_before(message, event) for event, message in events.values()):
                 await parked.forget(tx, self.name, sorted(events))
         if self._afterwards is not None:
             await self._afterwards()
+
+    async def _hand_on(self, event: Event, message: Msg, tx: Transaction) -> None:
+        """Handle one event in the trace of the call that caused it."""
+        trace = Trace((message.headers or {}).get("traceparent"))
+        attributes = {"messaging.system": "nats", "messaging.destination.name": message.subject}
+        span = self._tracer.open(trace, f"process {self.name}", kind="CONSUMER", attributes=attributes)
+        try:
+            with call.bind(call.system_call(self.name, site=event.site or "*", trace=trace)):
+                await self._handler(event, tx)
+        except BaseException as error:
+            if span is not None:
+                span.set_attribute("error.type", type(error).__name__)
+            raise
+        finally:
+            if span is not None:
+                span.end()
 
     async def _failed(self, message: Msg, error: Exception) -> None:
         tries = await parked.count_failure(self._database, self.name, message, error)

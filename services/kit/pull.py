@@ -62,9 +62,13 @@ class Pull:
     async def _wait(self) -> None:
         broken = asyncio.ensure_future(self._link.broken.wait())
         something = asyncio.ensure_future(self._something.wait())
-        done, _ = await asyncio.wait({broken, something}, timeout=SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        broken.cancel()
-        something.cancel()
+        try:
+            done, _ = await asyncio.wait(
+                {broken, something}, timeout=SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            broken.cancel()
+            something.cancel()
         if something not in done or self._refused:
             raise Unavailable(metadata={"part": "nats"})
 

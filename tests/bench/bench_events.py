@@ -32,6 +32,10 @@ class Watch:
         self.versions: dict[tuple[str, str], int] = {}
         self.disorder = 0
 
+    def note_published(self, event_id: str) -> None:
+        """Note the commit of a command."""
+        self.published[event_id] = time.perf_counter()
+
     def handler(self, consumer: str) -> Handle:
         """Return the handler of one consumer."""
         return Handle(self, consumer)
@@ -67,7 +71,7 @@ async def main() -> int:
     async with stack() as running:
         database = running.database
         await database.execute("CREATE TABLE effect (consumer text, event_id text, PRIMARY KEY (consumer, event_id))")
-        floor = await _floor(running.nats_url)
+        floor, commits = await _floor(running.nats_url), await _commits(database)
         subjects = ["kefu.kit.*.conversations"]
         works = [asyncio.create_task(Relay(database, running.nats_url, consumers=CONSUMERS).run())]
         works += [
@@ -77,7 +81,9 @@ async def main() -> int:
             for name in CONSUMERS
         ]
         await _warm(database, watch)
+        began = time.process_time()
         await _publish(database, watch, seconds)
+        busy = (time.process_time() - began) * 1_000_000 / (RATE * seconds)
         expected = len(watch.published) * len(CONSUMERS)
         await _until(watch, expected)
         stored = await database.fetchval("SELECT count(*) FROM effect")
@@ -90,6 +96,10 @@ async def main() -> int:
     report.add("event to consumer p99", percentile(watch.waits, 0.99), "ms", at_most=100)
     report.add("event to consumer worst", max(watch.waits), "ms")
     report.add("bare JetStream publish to receipt p99", percentile(floor, 0.99), "ms", note="the floor: no database")
+    report.add(
+        "commit of one row p99", percentile(commits, 0.99), "ms", note="an effect takes one, after the command's"
+    )
+    report.add("CPU of this process per event", busy, "µs", note="command, relay and both consumers")
     report.add("lost", expected - stored, "events", at_most=0)
     report.add("handled twice", sum(n - 1 for n in watch.handled.values()), "events", at_most=0)
     report.add("out of order within an aggregate", watch.disorder, "events", at_most=0)
@@ -110,6 +120,17 @@ async def _floor(url: str) -> list[float]:
         await subscription.next_msg(timeout=5)
         waits.append((time.perf_counter() - began) * 1_000)
     await client.close()
+    return waits
+
+
+async def _commits(database: Database) -> list[float]:
+    """Measure a durable commit of one row: milliseconds. It shows how busy the disk is."""
+    await database.execute("CREATE TABLE floor (n int)")
+    waits: list[float] = []
+    for number in range(500):
+        began = time.perf_counter()
+        await database.execute("INSERT INTO floor VALUES ($1)", number)
+        waits.append((time.perf_counter() - began) * 1_000)
     return waits
 
 
@@ -140,7 +161,7 @@ async def _command(database: Database, watch: Watch, aggregate: int, number: int
     event.id = database.new_id()
     async with database.transaction() as tx:
         tx.publish(event)
-        tx.after_commit(lambda: watch.published.setdefault(event.id, time.perf_counter()))
+        tx.after_commit(lambda: watch.note_published(event.id))
 
 
 async def _until(watch: Watch, number: int) -> None:

@@ -72,15 +72,16 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(
-        self, *, sites: Sequence[str] | None = None, read_only: bool = False
+        self, *, sites: Sequence[str] | None = None, read_only: bool = False, durable: bool = True
     ) -> AsyncIterator[Transaction]:
         """Open a transaction; commit at the end of the block, roll back on any exception.
 
         `sites` limits what row-level security shows to those sites; it travels with BEGIN and costs no round trip.
+        `durable=False` does not wait for the disk: only for what may be done again after a power cut.
         Raises Unavailable, Aborted, DeadlineExceeded or ResourceExhausted for the database's own failures.
         """
         async with self._connection() as connection:
-            await connection.execute(_begin(sites, read_only=read_only), timeout=_seconds())
+            await connection.execute(_begin(sites, read_only=read_only, durable=durable), timeout=_seconds())
             try:
                 now = await self._begin_time(connection)
                 tx = Transaction(connection, now=now, service=self.service, seconds=_seconds)
@@ -163,12 +164,14 @@ def _seconds() -> float:
     return ANSWER_SECONDS if current is None else current.deadline.within(ANSWER_SECONDS, 0.0)
 
 
-def _begin(sites: Sequence[str] | None, *, read_only: bool) -> str:
+def _begin(sites: Sequence[str] | None, *, read_only: bool, durable: bool) -> str:
     begin = "BEGIN READ ONLY" if read_only else "BEGIN"
-    if sites is None:
-        return begin
-    quoted = ",".join(sites).replace("'", "''")
-    return f"{begin}; SET LOCAL kefu.sites = '{quoted}'"
+    if not durable:
+        begin += "; SET LOCAL synchronous_commit = off"
+    if sites is not None:
+        quoted = ",".join(sites).replace("'", "''")
+        begin += f"; SET LOCAL kefu.sites = '{quoted}'"
+    return begin
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -28,6 +28,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
+        self._closed = False
         self.on_connect: Callable[[Connection], Awaitable[None]] | None = None
 
     async def take(self, within: float) -> Connection:
@@ -55,7 +56,7 @@ class Pool:
         """Give a connection back; one that is broken or stuck inside a transaction is closed instead."""
         self._busy.discard(connection)
         if not connection.is_closed():
-            if connection.is_in_transaction():
+            if self._closed or connection.is_in_transaction():
                 connection.terminate()
             else:
                 self._idle.append(connection)
@@ -63,6 +64,7 @@ class Pool:
 
     async def close(self) -> None:
         """Close what is idle and cut what is still busy."""
+        self._closed = True
         idle, self._idle = self._idle, []
         for connection in idle:
             try:
