@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+import random
+import secrets
+from collections.abc import Callable, Mapping
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
@@ -33,6 +35,7 @@ from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.health import Check
+from services.kit.ids import Ids
 from services.kit.inbox import Consumer
 from services.kit.interceptors.steps import Tools
 from services.kit.keys import KeySet
@@ -42,10 +45,14 @@ from services.kit.settle import Settler
 from services.kit.telemetry.metrics import Metrics
 from services.kit.telemetry.trace import Tracer
 from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
+from services.policy import metrics as profile_metrics
+from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles
 
 SERVICE = "intake"
-OWNERS = ("rpc", "process", SERVICE)
+OWNERS = ("rpc", "process", profile_metrics.OWNER, SERVICE)
+# How soon a version that begins or is reloaded shows in the metrics.
+STANDING_SECONDS = 2.0
 # Durable consumers that must have had an event before the outbox forgets it.
 CONSUMERS: tuple[str, ...] = ()
 
@@ -71,6 +78,7 @@ class App:
         feed: Feed,
         worker: Worker,
         settler: Settler | None,
+        expose: Callable[[], None],
     ) -> None:
         self.server = server
         self.database = database
@@ -79,12 +87,14 @@ class App:
         self._profiles = profiles
         self._feed = feed
         self._settler = settler
+        self._expose = expose
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, *, serve: bool = True, work: bool = False) -> None:
         """Open the ports and begin the background work."""
         self._begin("profiles", self._profiles.watch())
+        self._begin("standing", self._standing())
         if self._settler is not None:
             await self._stack.enter_async_context(self._settler)
         if work:
@@ -108,6 +118,11 @@ class App:
         await self._stack.aclose()
         await self.database.close()
 
+    async def _standing(self) -> None:
+        while True:
+            self._expose()
+            await asyncio.sleep(STANDING_SECONDS)
+
     def _begin(self, name: str, work: object) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))  # type: ignore[arg-type]
 
@@ -116,11 +131,14 @@ async def build(config: IntakeConfig) -> App:
     """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
     metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
     measured = IntakeMetrics(metrics)
-    profiles = Profiles(config.profiles)
-    database = Database(config.database, SERVICE, size=config.connections)
+    of_profiles = ProfileMetrics(metrics)
+    profiles = Profiles(config.profiles, on_change=of_profiles.changed)
+    # Ids are names, not secrets: what they name is guarded by permission, so a seeded generator does.
+    new_id = Ids(random_bits=random.Random(secrets.randbits(256)).getrandbits)  # noqa: S311
+    database = Database(config.database, SERVICE, size=config.connections, new_id=new_id)
     await database.open()
     rules = RulesOf(lambda: profiles.current)
-    measured.promises(rules.at(site, database.clock.now()).profile for site in rules.in_force(database.clock.now()))
+    tools = _tools(config)
     converter = Converter(Vault(Keys.read(config.sealing_keys)))
     commands = Commands(database, rules, observe=measured.decided, bot_patience_s=config.bot_patience_seconds)
     feed = Feed(config.nats)
@@ -146,6 +164,7 @@ async def build(config: IntakeConfig) -> App:
                 subjects=subjects,
                 handler=handler,
                 afterwards=settler.relay if settler else None,
+                tracer=tools.tracer,
             )
             for name, subjects, handler in (
                 (PEOPLE, PEOPLE_SUBJECTS, people.handle),
@@ -156,7 +175,7 @@ async def build(config: IntakeConfig) -> App:
         metrics=measured,
         others=[search.Indexer(database).run] if config.search else [],
     )
-    server = Server(config.server, service=SERVICE, tools=_tools(config), metrics=metrics, checks=_checks(database))
+    server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=_checks(database))
     conversations = ConversationServicer(
         commands, database=database, rules=rules, converter=converter, feed=feed, simulation=config.simulation
     )
@@ -166,6 +185,12 @@ async def build(config: IntakeConfig) -> App:
     if settler is not None:
         time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
         server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
+
+    def expose() -> None:
+        now = database.clock.now()
+        measured.promises(rules.at(site, now).profile for site in rules.in_force(now))
+        of_profiles.stand(profiles.status, now)
+
     return App(
         database=database,
         server=server,
@@ -174,6 +199,7 @@ async def build(config: IntakeConfig) -> App:
         feed=feed,
         worker=worker,
         settler=settler,
+        expose=expose,
     )
 
 

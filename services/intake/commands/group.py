@@ -35,6 +35,8 @@ AnyJob: TypeAlias = Job[Any]
 
 # How often a command that meets a twin's traces is tried: each time the twin has got further.
 _TRIES: Final = 5
+# One lane with a moment's patience makes groups three times as full as two without (docs/decisions/0101-groups.md).
+_LINGER_SECONDS: Final = 0.002
 
 
 class Commands:
@@ -47,14 +49,13 @@ class Commands:
         *,
         observe: Callable[[Sequence[Decision]], None],
         bot_patience_s: float,
-        lanes: int = 2,
     ) -> None:
         self._database = database
         self._rules = rules
         self._observe = observe
         self._bot_patience_s = bot_patience_s
         self._groups: GroupCommit[AnyJob, Any] = GroupCommit(
-            self._run, key=lambda job: job.key, unique=lambda job: job.request, lanes=lanes
+            self._run, key=lambda job: job.key, unique=lambda job: job.request, lanes=1, linger_seconds=_LINGER_SECONDS
         )
 
     async def run(self, job: Job[R]) -> R:
@@ -237,10 +238,13 @@ class _Group:
 
     def _context(self, job: AnyJob) -> Context:
         rules = self._rules.at(job.site, self._work.now)
-        return Context(rules, self._work.now, job.caller, self._work.new_id)
+        trace = job.call.trace
+        kept = trace.trace_id if trace.sampled else ""
+        return Context(rules, self._work.now, job.caller, self._work.new_id, kept)
 
     def _decided(self, job: AnyJob, decision: Decision) -> Outcome:
-        self._work.add(decision, job.call.trace.traceparent)
+        trace = job.call.trace
+        self._work.add(decision, trace.traceparent if trace.sampled or trace.inherited else "")
         return Outcome(decision.after, decision.messages[-1] if decision.messages else None)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
+from typing import NamedTuple
 
 from services.intake.domain.clock_board import Board
 from services.intake.domain.values import LOADING, WAITING, AuthorKind, CallState, MessageKind, State
@@ -90,9 +91,8 @@ COLUMNS = tuple(field.name for field in fields(Conversation))
 _values = attrgetter(*COLUMNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message, note or attachment."""
+class Message(NamedTuple):
+    """One message, note or attachment; the fields in the order of the columns in `store`."""
 
     site: str
     conversation: str

@@ -5,17 +5,15 @@ They hold ids, times and states, never a person's words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from services.intake.domain.clock import Change
 from services.intake.domain.clock_board import Fact
 from services.intake.domain.values import AuthorKind, Cause, State
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """A transition of the life cycle; `from_state` is empty for a new conversation."""
 
     transition: str
@@ -25,8 +23,7 @@ class Moved:
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A message was added."""
 
     message: str
@@ -34,8 +31,7 @@ class Said:
     internal: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
+class Assigned(NamedTuple):
     """Offered to, taken by or taken back from a person."""
 
     from_person: str
@@ -44,32 +40,28 @@ class Assigned:
     accountable: str
 
 
-@dataclass(frozen=True, slots=True)
-class Clocked:
+class Clocked(NamedTuple):
     """Something happened to a promise, while `person` had the conversation."""
 
     change: Change
     person: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
+class Rated(NamedTuple):
     """The customer rated `person`."""
 
     score: int
     person: str
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):
     """Something worth keeping that nobody else has to hear of, for example a ring."""
 
 
 Detail: TypeAlias = Moved | Said | Assigned | Clocked | Rated | Noted
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of a conversation's history. A replay judges promises by `fact` and `number`."""
 
     version: int

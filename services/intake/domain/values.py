@@ -1,4 +1,7 @@
-"""The words of the domain: states, channels, kinds; as in kefu.intake.v1 without the enums' prefixes."""
+"""The words of the domain: states, channels, kinds; as in kefu.intake.v1 without the enums' prefixes.
+
+`__hash__` is that of the text: the one of Enum is Python code, and these are looked up for every message.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Final
 
 class State(StrEnum):
     """Life cycle of a conversation (ENTITIES §7.1)."""
+
+    __hash__ = str.__hash__
 
     NEW = "NEW"
     BOT = "BOT"
@@ -29,6 +34,8 @@ class State(StrEnum):
 class CallState(StrEnum):
     """Life cycle of a call (ENTITIES §7.2); NONE for what is no call."""
 
+    __hash__ = str.__hash__
+
     NONE = ""
     RINGING = "RINGING"
     TALKING = "TALKING"
@@ -40,6 +47,8 @@ class CallState(StrEnum):
 class AuthorKind(StrEnum):
     """Who wrote a message."""
 
+    __hash__ = str.__hash__
+
     CUSTOMER = "CUSTOMER"
     AGENT = "AGENT"
     BOT = "BOT"
@@ -48,6 +57,8 @@ class AuthorKind(StrEnum):
 
 class MessageKind(StrEnum):
     """What a message is."""
+
+    __hash__ = str.__hash__
 
     TEXT = "TEXT"
     NOTE = "NOTE"
@@ -59,6 +70,8 @@ class MessageKind(StrEnum):
 class CallerKind(StrEnum):
     """What stands behind a command; ROUTER and TIMER are Kefu itself."""
 
+    __hash__ = str.__hash__
+
     CUSTOMER = "CUSTOMER"
     PERSON = "PERSON"
     SERVICE = "SERVICE"
@@ -67,6 +80,8 @@ class CallerKind(StrEnum):
 
 class Cause(StrEnum):
     """Why an assignment changed."""
+
+    __hash__ = str.__hash__
 
     ROUTED = "ROUTED"
     ACCEPTED = "ACCEPTED"

@@ -14,18 +14,7 @@ from services.intake.domain.conversation import COLUMNS, Conversation, Message
 from services.intake.domain.values import AuthorKind, CallState, MessageKind, State
 
 CONVERSATION: Final = ", ".join(f"c.{column}" for column in COLUMNS)
-MESSAGE_COLUMNS: Final = (
-    "site",
-    "conversation",
-    "id",
-    "author_kind",
-    "author",
-    "kind",
-    "text",
-    "created_at",
-    "external_id",
-    "attachment",
-)
+MESSAGE_COLUMNS: Final = Message._fields
 MESSAGE: Final = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS)
 
 _STATE: Final = COLUMNS.index("state")

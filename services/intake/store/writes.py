@@ -7,7 +7,7 @@ whether it is a nested one, but at a tuple only once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -61,7 +61,6 @@ _LIGHT: Final = (
 _heavy: Final = attrgetter(*(column for column in COLUMNS if column not in _LIGHT))
 _whole: Final = attrgetter(*COLUMNS)
 _CLOCKS: Final = COLUMNS.index("clocks")
-_message: Final[Callable[[Message], tuple[Any, ...]]] = attrgetter(*rows.MESSAGE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ async def store(tx: Transaction, batch: Batch) -> None:
         light,
         whole,
         fresh,
-        [_message(message) for message in batch.messages],
+        list(batch.messages),
         [_entry(conversation, entry) for conversation, entry in batch.entries],
         _outcomes(batch.changes),
         [(fact.id, fact.subject, fact.aggregate, fact.version, fact.payload, trace) for fact, trace in batch.facts],
