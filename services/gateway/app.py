@@ -75,11 +75,13 @@ class Parts:
     routes: Routes
     upstream: Upstream
     handlers: dict[str, Handler]
+    tracer: Tracer
 
     def close(self) -> None:
         """Give everything back."""
         self.upstream.close()
         self.runtime.close()
+        self.tracer.close()
 
 
 def contract_image() -> bytes:
@@ -90,6 +92,7 @@ def contract_image() -> bytes:
 def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts:
     """Construct the parts and connect. Raises Unavailable, KeySetError or AccessError when it cannot work."""
     metrics = metrics or GatewayMetrics()
+    tracer = Tracer.from_environment(os.environ, SERVICE)
     access = Access.read(config.access)
     issuer = Issuer(config.signing_keys, kid=config.signing_kid)
     verifier = TokenVerifier(KeySet(issuer.public_keys), access)
@@ -119,8 +122,9 @@ def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts
         issuer=issuer,
         verifier=verifier,
         routes=routes,
-        upstream=Upstream(targets(config, routes), ClientMetrics(metrics.catalogue)),
+        upstream=Upstream(targets(config, routes), ClientMetrics(metrics.catalogue), tracer),
         handlers=handlers,
+        tracer=tracer,
     )
 
 
@@ -133,7 +137,7 @@ def create_app(parts: Parts, *, pages: Pages | None = None, error_page: ErrorPag
     app = Flask("services.gateway")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     cookies = Cookies(config)
-    guard = Guard(config, cookies, parts.sessions, parts.issuer, Tracer.from_environment(os.environ, SERVICE))
+    guard = Guard(config, cookies, parts.sessions, parts.issuer, parts.tracer)
     visitors = Visitors(cookies, parts.issuer)
     install_metrics(app, parts.metrics)
     install_problems(app, error_page)
@@ -191,7 +195,7 @@ def load_web(config: GatewayConfig) -> Flask:
 
 async def run_beside(config: GatewayConfig, parts: Parts) -> None:
     """The worker's work on the web process's loop, for small installations and laptops."""
-    await Worker(config, parts.runtime.database, parts.metrics).run()
+    await Worker(config, parts.runtime.database, parts.metrics, parts.tracer).run()
 
 
 def _end(parts: Parts, background: Future[None] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import version
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,7 @@ class GatewayMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.catalogue = Metrics.from_catalogue(self.registry, owners=OWNERS)
+        self.catalogue.info("kefu_build_info", service="gateway", version=version("kefu"))
         self.requests = self.catalogue.histogram("kefu_gateway_request_duration_seconds")
         self.sign_ins = self.catalogue.counter("kefu_gateway_sign_ins_total")
         self.streams = self.catalogue.gauge("kefu_gateway_streams")

@@ -14,6 +14,7 @@ from services.gateway.transcode.routes import Route, Routes, package_of
 from services.kit.client import SyncClientChannel, Target
 from services.kit.errors import Unavailable
 from services.kit.telemetry.rpc import ClientMetrics
+from services.kit.telemetry.trace import Tracer
 
 Reply = TypeVar("Reply", bound=Message)
 Invoke = Callable[[Message], Message]
@@ -37,9 +38,12 @@ def targets(config: GatewayConfig, routes: Routes) -> dict[str, Target]:
 class Upstream:
     """Calls services by contract; the token and the language are those of the call being served (kit.call)."""
 
-    def __init__(self, targets: dict[str, Target], metrics: ClientMetrics | None = None) -> None:
+    def __init__(
+        self, targets: dict[str, Target], metrics: ClientMetrics | None = None, tracer: Tracer | None = None
+    ) -> None:
         self._targets = targets
         self._metrics = metrics
+        self._tracer = tracer
         self._lock = threading.Lock()
         self._channels: dict[str, SyncClientChannel] = {}
         self._methods: dict[str, Callable[..., Any]] = {}
@@ -75,7 +79,9 @@ class Upstream:
                 target = self._targets.get(package)
                 if target is None:
                     raise Unavailable(errors_pb2.ERROR_REASON_DEPENDENCY_DOWN, {"part": package})
-                channel = self._channels[package] = SyncClientChannel(target, metrics=self._metrics)
+                channel = self._channels[package] = SyncClientChannel(
+                    target, tracer=self._tracer, metrics=self._metrics
+                )
             made: Callable[..., Any] = channel.unary_unary(
                 path, request_serializer=_serialize, response_deserializer=reply.FromString
             )

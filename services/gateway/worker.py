@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from typing import Final
 
@@ -22,6 +23,7 @@ from services.kit.db import Database
 from services.kit.errors import KefuError
 from services.kit.inbox import Consumer, expire_inbox
 from services.kit.telemetry.http import MetricsPort
+from services.kit.telemetry.trace import Tracer
 from services.kit.uow import expire_replies
 
 SERVICE: Final = "gateway"
@@ -34,7 +36,7 @@ _KEEP_DAYS: Final = 30
 class Worker:
     """The background work of one process; open and close it inside one event loop."""
 
-    def __init__(self, config: GatewayConfig, database: Database, metrics: GatewayMetrics) -> None:
+    def __init__(self, config: GatewayConfig, database: Database, metrics: GatewayMetrics, tracer: Tracer) -> None:
         if config.nats is None:
             raise ConfigError(["KEFU_NATS_URL is not set: NATS URL; the worker needs it"])
         if config.sealing_keys is None:
@@ -45,7 +47,12 @@ class Worker:
         vault = Vault(Keys.read(config.sealing_keys))
         self.sender = Sender(database, vault, self._egress, metrics.deliveries)
         self.consumer = Consumer(
-            database, config.nats, name=CONSUMER, subjects=SUBJECTS, handler=Intake(self.sender.news.set)
+            database,
+            config.nats,
+            name=CONSUMER,
+            subjects=SUBJECTS,
+            handler=Intake(self.sender.news.set),
+            tracer=tracer,
         )
 
     async def run(self) -> None:
@@ -82,10 +89,11 @@ def work(config: GatewayConfig) -> None:
 async def run(config: GatewayConfig) -> None:
     """Run the worker until SIGTERM or SIGINT. Raises ConfigError, CryptoError or Unavailable when it cannot start."""
     metrics = GatewayMetrics()
+    tracer = Tracer.from_environment(os.environ, SERVICE)
     database = Database(config.database, SERVICE, size=config.database_connections)
     await database.open(hints=False)
     port = MetricsPort(metrics.registry, config.metrics_listen)
-    worker = asyncio.create_task(Worker(config, database, metrics).run(), name="worker")
+    worker = asyncio.create_task(Worker(config, database, metrics, tracer).run(), name="worker")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.cancel)
@@ -95,4 +103,5 @@ async def run(config: GatewayConfig) -> None:
             await worker
     finally:
         await asyncio.to_thread(port.stop)
+        await asyncio.to_thread(tracer.close)
         await database.close()

@@ -69,11 +69,16 @@ class IntakeMetrics:
                     self._assignments[site, entry.detail.cause].inc()
 
     def promises(self, profiles: Iterable[Profile]) -> None:
-        """Expose the first-response promises in force."""
-        for profile in profiles:
-            for queue in profile.queues.values():
-                if queue.first_response_s is not None:
-                    self._thresholds[profile.site, queue.id].set(queue.first_response_s)
+        """Expose the first-response promises in force, and no others."""
+        promised = {
+            (profile.site, queue.id): queue.first_response_s
+            for profile in profiles
+            for queue in profile.queues.values()
+            if queue.first_response_s is not None
+        }
+        for key, seconds in promised.items():
+            self._thresholds[key].set(seconds)
+        self._thresholds.keep(promised)
 
     def standing(self, queues: Sequence[QueueFigure], sites: Sequence[SiteFigure]) -> None:
         """Expose queues and sites as they stand; what is not named any more stands at 0."""
@@ -90,10 +95,12 @@ class IntakeMetrics:
     def _clock(self, site: str, change: Change) -> None:
         clock = change.clock
         outcome = _OUTCOMES.get(change.what)
+        # The trace in which the promise began: from a bucket of a dashboard to the conversation itself.
+        exemplar = {"trace_id": clock.trace} if clock.trace else None
         if outcome is not None:
-            self._sla[site, clock.kind, outcome].inc()
+            self._sla[site, clock.kind, outcome].inc(exemplar=exemplar)
         if clock.kind is Kind.FIRST_RESPONSE and change.what in _ANSWERED:
-            self._first_response[site, clock.queue].observe(change.elapsed_s)
+            self._first_response[site, clock.queue].observe(change.elapsed_s, exemplar)
 
     def _moved(self, decision: Decision, moved: Moved) -> None:
         site = decision.after.site

@@ -15,6 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,6 +105,7 @@ class Server:
         self._methods: list[Method] = []
         self._lag_task: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
+        metrics.info("kefu_build_info", service=service, version=version("kefu"))
         self.health = Health({}, metrics, services=())
         self.metrics_port: MetricsPort | None = None
 

@@ -29,7 +29,9 @@ from services.kit.telemetry.metrics import Metrics
 from services.kit.telemetry.trace import Tracer
 from services.kit.timers import ClockServicer, VirtualTime
 from services.kit.uow import UnitOfWork
-from services.policy.versions import Profiles, SiteUnknownError
+from services.policy import metrics as profile_metrics
+from services.policy.metrics import ProfileMetrics
+from services.policy.versions import Profiles, SiteUnknownError, Status
 from services.staffing.config import StaffingConfig
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones
@@ -38,7 +40,7 @@ from services.staffing.store import Store
 from services.staffing.worker import Worker
 
 SERVICE = "staffing"
-OWNERS = ("rpc", "process", SERVICE)
+OWNERS = ("rpc", "process", profile_metrics.OWNER, SERVICE)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -82,10 +84,17 @@ class App:
 
 async def build(config: StaffingConfig) -> App:
     """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
-    profiles = Profiles(config.profiles)
-    database = Database(config.database, SERVICE, size=config.connections)
-    await database.open()
     metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
+    of_profiles = ProfileMetrics(metrics)
+    database = Database(config.database, SERVICE, size=config.connections)
+
+    def changed(status: Status) -> None:
+        of_profiles.changed(status)
+        of_profiles.stand(status, database.clock.now())
+
+    profiles = Profiles(config.profiles, on_change=changed)
+    await database.open()
+    of_profiles.stand(profiles.status, database.clock.now())
     tools = Tools(
         verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
         tracer=Tracer.from_environment(os.environ, SERVICE),

@@ -55,6 +55,7 @@ class Guard:
         app.config["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
         app.before_request(self._before)
         app.after_request(self._after)
+        app.teardown_request(_close_span)
 
     def _before(self) -> None:
         g.locale = choose_locale(request.headers.get("Accept-Language", ""))
@@ -70,6 +71,10 @@ class Guard:
         g.call = Call(
             request.endpoint or "", token=g.token, locale=g.locale, trace=trace, deadline=Deadline(REQUEST_SECONDS)
         )
+        if trace.sampled:
+            attributes = {"http.request.method": request.method, "http.route": str(request.url_rule or "")}
+            name = f"{request.method} {request.url_rule or 'unknown'}"
+            g.call.span = self._tracer.open(trace, name, kind="SERVER", attributes=attributes)
         by_cookie = g.token is None or g.user is not None
         if by_cookie and request.method not in _SAFE:
             self._check_form()
@@ -132,6 +137,9 @@ class Guard:
             self._cookies.set(response, self._cookies.visit, g.new_visit)
         for site, value in g.get("new_visitors", {}).items():
             self._cookies.set_visitor(response, site, value)
+        call = g.get("call")
+        if call is not None and call.span is not None:
+            call.span.set_attribute("http.response.status_code", response.status_code)
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
@@ -145,3 +153,9 @@ class Guard:
         if self._config.secure:
             headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
         return response
+
+
+def _close_span(_: BaseException | None = None) -> None:
+    call = g.get("call")
+    if call is not None and call.span is not None:
+        call.span.end()

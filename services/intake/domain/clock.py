@@ -101,7 +101,7 @@ class Clock:
     """One promise. `remaining_s` was left of it at `counts_from`, its start or last resumption.
 
     `due_at` is the deadline; while paused, the one before the pause. `stopped_at` is set once it no longer counts: for
-    BREACHED, when the matter ended without an answer.
+    BREACHED, when the matter ended without an answer. `trace` is the id of the trace that started it, where it is kept.
     """
 
     kind: Kind
@@ -117,6 +117,7 @@ class Clock:
     stopped_at: datetime | None = None
     paused_at: datetime | None = None
     paused_for: tuple[PauseReason, ...] = ()
+    trace: str = ""
 
     @property
     def open(self) -> bool:
@@ -142,11 +143,11 @@ class Change:
 Step = tuple[Clock, tuple[Change, ...]]
 
 
-def start(kind: Kind, at: datetime, rules: Rules, *, number: int = 1, queue: str = "") -> Step:
+def start(kind: Kind, at: datetime, rules: Rules, *, number: int = 1, queue: str = "", trace: str = "") -> Step:
     """Start the promise `kind` of `queue`. Raises KeyError when the queue does not make it."""
     target = rules.targets[kind]
     due = _after(rules.hours(kind), at, target)
-    clock = Clock(kind, number, queue, State.RUNNING, at, due, target, at, target)
+    clock = Clock(kind, number, queue, State.RUNNING, at, due, target, at, target, trace=trace)
     return clock, (Change(clock, What.STARTED, at, 0.0),)
 
 

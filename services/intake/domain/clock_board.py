@@ -37,12 +37,14 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """A fact with its instant and the queue in which it happened; `number` is the ring's, else 0."""
+    """A fact with its instant and the queue in which it happened; `number` is the ring's, else 0. `trace` is the id of
+    the trace in which it happened, where that is kept."""
 
     fact: Fact
     at: datetime
     queue: str
     number: int = 0
+    trace: str = ""
 
 
 # The clocks of a conversation in the order in which they were started. Settled ones may be left out, except the latest
@@ -107,7 +109,7 @@ def apply(board: Board, happening: Happening, rulebook: Rulebook) -> tuple[Board
         return board, changes
     # the board may have lost settled clocks, but never the latest of a kind
     number = max((clock.number for clock in board if clock.kind is kind), default=0) + 1
-    clock, begun = clocks_of.start(kind, at, rules, number=number, queue=happening.queue)
+    clock, begun = clocks_of.start(kind, at, rules, number=number, queue=happening.queue, trace=happening.trace)
     if kind is Kind.RINGS and happening.number > 1:  # the first ring that was reported is not the first that rang
         clock, missed = clocks_of.ring(clock, at, rules, number=happening.number)
         begun += missed

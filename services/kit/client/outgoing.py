@@ -87,7 +87,7 @@ class OutgoingMethod:
         if call is not None and call.trace.sampled:
             trace = Trace(call.trace.traceparent)
             span = self._outgoing.tracer.open(
-                trace, self.name, server=False, attributes={"rpc.system.name": "grpc", "rpc.method": self.name}
+                trace, self.name, kind="CLIENT", attributes={"rpc.system.name": "grpc", "rpc.method": self.name}
             )
         headers = self._outgoing.metadata(call, trace)
         return OutgoingCall(seconds, headers + tuple(metadata or ()), span, self._durations)

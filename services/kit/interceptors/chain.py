@@ -125,7 +125,7 @@ class _Guard:
             step(call, headers, context)
         if call.trace.sampled:
             call.span = self._tools.tracer.open(
-                call.trace, self._name, server=True, attributes={"rpc.system.name": "grpc", "rpc.method": self._name}
+                call.trace, self._name, kind="SERVER", attributes={"rpc.system.name": "grpc", "rpc.method": self._name}
             )
 
     def admit(self, call: Call, data: bytes) -> Any:

@@ -71,6 +71,12 @@ class Family(dict[tuple[str, ...] | str, M], Generic[M]):
         self[key] = child
         return child
 
+    def keep(self, keys: Iterable[tuple[str, ...] | str]) -> None:
+        """Expose no other children than these: for gauges of what configuration names."""
+        for gone in set(self) - set(keys):
+            self._metric.remove(*((gone,) if isinstance(gone, str) else gone))
+            del self[gone]
+
 
 def read_catalogue(path: Path) -> dict[str, Declared]:
     """Read and check the catalogue; raises CatalogueError with every fault."""

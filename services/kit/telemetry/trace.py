@@ -10,12 +10,13 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
 
+Kind = Literal["SERVER", "CLIENT", "CONSUMER"]
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -96,7 +97,7 @@ class Tracer:
                 return trace
         return Trace(sampled=self._tracer is not None and self._ratio > 0 and self._chance() < self._ratio)
 
-    def open(self, trace: Trace, name: str, *, server: bool, attributes: Mapping[str, str]) -> Span | None:
+    def open(self, trace: Trace, name: str, *, kind: Kind, attributes: Mapping[str, str]) -> Span | None:
         """A span as a child of `trace`, which it replaces as the context of what follows; None when not sampled."""
         if self._tracer is None or not trace.sampled:
             return None
@@ -105,7 +106,7 @@ class Tracer:
         span = self._tracer.start_span(
             name,
             context=_parent(trace),
-            kind=SpanKind.SERVER if server else SpanKind.CLIENT,
+            kind=SpanKind[kind],
             attributes=dict(attributes),
         )
         context = span.get_span_context()

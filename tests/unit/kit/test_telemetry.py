@@ -233,7 +233,7 @@ def test_sampling_ratio(environ: dict[str, str], ratio: float) -> None:
 def test_no_exporter_no_spans(environ: dict[str, str]) -> None:
     tracer = Tracer.from_environment(environ, "intake")
     assert not tracer.begin(None).sampled
-    assert tracer.open(Trace(SENT), "x", server=True, attributes={}) is None
+    assert tracer.open(Trace(SENT), "x", kind="SERVER", attributes={}) is None
 
 
 def test_the_caller_decides_about_sampling_else_we() -> None:

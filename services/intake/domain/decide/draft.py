@@ -21,12 +21,16 @@ _BY_TIME = frozenset({What.WARNED, What.BREACHED})
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a decision may know beside the conversation: the rules in force, the instant, who asks, and new ids."""
+    """What a decision may know beside the conversation: the rules in force, the instant, who asks, and new ids.
+
+    `trace` is the id of the caller's trace where it is kept; the promises that begin now remember it.
+    """
 
     rules: SiteRules
     now: datetime
     caller: Caller
     new_id: Callable[[], str]
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Draft:
         """Move the clocks; write down what time alone had done before, and return the rest."""
         if fact is None:
             return ()
-        happening = Happening(fact, self.now, self.c.queue, number)
+        happening = Happening(fact, self.now, self.c.queue, number, self.context.trace)
         board, changes = clock_board.apply(self.c.clocks, happening, self.context.rules.rulebook)
         self.c.clocks = _trimmed(board)
         for change in changes:
