@@ -56,6 +56,11 @@ class Relay:
         self._replicas = replicas
         self._name = f"{database.service}-relay"
 
+    @property
+    def service(self) -> str:
+        """Whose outbox it is."""
+        return self._database.service
+
     async def run(self) -> None:
         """Relay for ever; ends by cancellation. While NATS or PostgreSQL is away the rows wait."""
         await bus.for_ever(self._url, self._name, self._work)
