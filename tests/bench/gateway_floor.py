@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 import grpc
 import uvloop
 from flask import Flask, Response, request
+from kefu.intake.v1.conversation_pb2 import Channel, Clock, Conversation
 
 METHOD = "/bench.Echo/Echo"
+SERVICE = "kefu.intake.v1.ConversationService"
 
 
 def _same(data: bytes) -> bytes:
@@ -22,17 +23,47 @@ def _same(data: bytes) -> bytes:
 
 
 async def echo(port: int) -> None:
-    """A bare grpc.aio server that returns what it gets."""
+    """A bare grpc.aio server that returns what it gets, and one constant conversation."""
+    constant = conversation().SerializeToString()
 
     async def answer(data: bytes, _: Any) -> bytes:
         return data
 
-    handler = grpc.unary_unary_rpc_method_handler(answer, request_deserializer=_same, response_serializer=_same)
+    async def get(_data: bytes, _: Any) -> bytes:
+        return constant
+
+    unary = functools.partial(
+        grpc.unary_unary_rpc_method_handler, request_deserializer=_same, response_serializer=_same
+    )
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Echo", {"Echo": handler}),))
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler("bench.Echo", {"Echo": unary(answer)}),
+            grpc.method_handlers_generic_handler(SERVICE, {"GetConversation": unary(get)}),
+        )
+    )
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()
+
+
+def conversation() -> Conversation:
+    """A conversation as it is while it is served."""
+    made = Conversation(
+        name="sites/online-desk/conversations/01a20114-6326-7454-ab0c-7becaf9970d1",
+        channel=Channel.CHANNEL_WEB,
+        queue="GENERAL",
+        customer="bench-1",
+        customer_name="王小明",
+        subject="退货",
+        state=Conversation.STATE_SERVING,
+        version=7,
+        assignee="wangfang",
+        accountable_owner="wangfang",
+    )
+    made.create_time.GetCurrentTime()
+    made.clocks.add(kind=Clock.KIND_FIRST_RESPONSE, number=1, state=Clock.STATE_MET, target_seconds=30)
+    return made
 
 
 def load(echo_port: int) -> Flask:

@@ -60,7 +60,9 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, d
     return status, await reader.readexactly(length)
 
 
-async def closed_loop(address: tuple[str, int], next_shot: Callable[[], Shot], *, clients: int, seconds: float) -> Outcome:
+async def closed_loop(
+    address: tuple[str, int], next_shot: Callable[[], Shot], *, clients: int, seconds: float
+) -> Outcome:
     """Each client sends as soon as it has its answer: what the server can do."""
     outcome = Outcome()
     end = time.perf_counter() + seconds
