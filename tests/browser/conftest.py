@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from services.gateway.console import vendor
 from tests.browser import chromium as browsers
@@ -32,7 +31,7 @@ def chromium() -> Iterator[Browser]:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real stack whose online desk promises its first response within stacks.PROMISE_SECONDS."""
     vendor.install()
-    with stacks.running(tmp_path_factory.mktemp("console")) as running:
+    with stacks.running(tmp_path_factory.mktemp("console"), promise_seconds=stacks.PROMISE_SECONDS) as running:
         yield running
 
 
@@ -48,6 +47,10 @@ def window(chromium: Browser, stack: Stack, provoked: set[int]) -> Iterator[Call
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
+    def note(message: ConsoleMessage, page: Page) -> None:
+        if message.type == "error":
+            faults.append(f"{page.url}: {message.text}")
+
     def open_window(language: str = "zh_CN", *, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
         context = chromium.new_context(
             base_url=stack.url,
@@ -59,7 +62,7 @@ def window(chromium: Browser, stack: Stack, provoked: set[int]) -> Iterator[Call
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: message.type == "error" and faults.append(f"{page.url}: {message.text}"))
+        page.on("console", lambda message: note(message, page))
         return page
 
     yield open_window
@@ -89,9 +92,3 @@ def customer(window: Callable[..., Page]) -> Callable[..., Customer]:
         return Customer(window(language, width=390, height=844), language, name)
 
     return arrive
-
-
-@pytest.fixture(scope="session")
-def here() -> Path:
-    """This folder."""
-    return Path(__file__).parent

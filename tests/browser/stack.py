@@ -32,12 +32,12 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Stack]:
-    """Starts a stack in `folder` and ends it afterwards."""
+def running(folder: Path, *, promise_seconds: int | None = None) -> Iterator[Stack]:
+    """Starts a stack in `folder` and ends it afterwards; its online desk may promise something shorter."""
     home = Home(folder / "stack", _port_base())
     home.folder.mkdir(parents=True)
     home.note(port_base=home.port_base)
-    profiles = _short_promises(folder / "profiles")
+    profiles = _short_promises(folder / "profiles", promise_seconds) if promise_seconds else processes.PROFILES
     try:
         # In a process of its own, as `kefu up` does: what it starts outlives it, and the browser's driver already runs
         # an event loop in this one.
@@ -72,11 +72,11 @@ def _start(home: Home, profiles: Path) -> None:
     demo.load(home, lambda _: None)
 
 
-def _short_promises(folder: Path) -> Path:
+def _short_promises(folder: Path, seconds: int) -> Path:
     """The demonstration profiles, with a first response that a test can wait for."""
     shutil.copytree(processes.PROFILES, folder)
     file = folder / "online-desk.yaml"
-    short = f'default: {{value: {PROMISE_SECONDS}, origin: site, reason: "A test cannot wait longer"}}'
+    short = f'default: {{value: {seconds}, origin: site, reason: "A test cannot wait longer"}}'
     text, count = re.subn(r"default: 30\b", short, file.read_text(encoding="utf-8"), count=1)
     assert count == 1, "the online desk promises its first response otherwise than this test expects"
     file.write_text(text, encoding="utf-8")

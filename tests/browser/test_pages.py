@@ -138,6 +138,18 @@ def test_a_file_goes_to_the_customer_and_a_program_does_not(
     person.set_presence("OFFLINE")
 
 
+def test_simulated_traffic_is_told_and_can_be_stopped(agent: Callable[..., Person]) -> None:
+    admin = agent("admin", "en")
+    banner = admin.page.locator("#simulation")
+    expect(banner).to_contain_text(admin.words("simulation.running"))
+    banner.get_by_role("button", name=admin.words("simulation.stop")).click()
+    expect(banner).to_contain_text(admin.words("simulation.stopped"))
+    person = agent("wangfang", "en")
+    expect(person.page.locator("#simulation")).to_have_count(0)
+    banner.get_by_role("button", name=admin.words("simulation.start")).click()
+    expect(banner).to_contain_text(admin.words("simulation.running"))
+
+
 def test_pages_of_other_sites_and_roles_stay_closed(agent: Callable[..., Person]) -> None:
     person = agent("wangfang")
     page = person.page

@@ -33,7 +33,7 @@ _RAIL: Final = {
     "wallboard": ("console.wallboard", "board", "wallboard.read"),
     "conversations": ("console.conversations", "search", "conversations.read"),
     "report": ("console.report", "report", "reports.read"),
-    "people": ("console.people", "people", "people.manage"),
+    "people": ("console.people", "people", "accounts.manage"),
     "system": ("console.system", "system", "reports.read"),
 }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Final
 
 from kefu.intake.v1 import conversation_pb2, site_service_pb2
 
 from services.gateway.console import views
 from services.gateway.console.present.conversations import at, conversation_id
+
+_PRESENCES: Final = ("AVAILABLE", "BUSY", "BREAK", "AWAY", "OFF_POST", "OFFLINE")
 
 
 def level(figure: site_service_pb2.ServiceLevel) -> views.ServiceLevel:
@@ -32,8 +35,8 @@ def wallboard(board: site_service_pb2.Wallboard, site: views.Site, *, href: Call
         )
         for person in board.people
     ]
-    order = ["AVAILABLE", "BUSY", "BREAK", "AWAY", "OFF_POST", "OFFLINE"]
-    people.sort(key=lambda person: (order.index(person.presence) if person.presence in order else 9, -person.load))
+    people.sort(key=lambda person: (_PRESENCES.index(person.presence), -person.load))
+    order = {queue.value: place for place, queue in enumerate(site.queues)}
     return views.Wallboard(
         time=now,
         queues=[
@@ -47,7 +50,7 @@ def wallboard(board: site_service_pb2.Wallboard, site: views.Site, *, href: Call
                 recent=level(queue.recent),
                 today=level(queue.today),
             )
-            for queue in board.queues
+            for queue in sorted(board.queues, key=lambda queue: order.get(queue.queue, len(order)))
         ],
         people=people,
         customers_online=board.customers_online,

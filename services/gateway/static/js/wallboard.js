@@ -31,19 +31,23 @@ async function draw() {
       { type: "value", min: 0, max: 100, interval: 50, splitLine: { show: false }, axisLabel: { color: soft, formatter: "{value}%" } },
     ],
     series: [
-      { name: chartElement.dataset.offered, type: "bar", barMaxWidth: 26, itemStyle: { color: colour("--accent-soft"), borderColor: colour("--accent"), borderWidth: 1, borderRadius: [4, 4, 0, 0] }, data: points.map((p) => p.offered) },
+      { name: chartElement.dataset.offered, type: "bar", barMaxWidth: 26, itemStyle: { color: colour("--accent-soft"), borderColor: colour("--accent"), borderWidth: 1, borderRadius: [4, 4, 0, 0] }, data: points.map((p) => p.offered || null) },
       { name: chartElement.dataset.level, type: "line", yAxisIndex: 1, smooth: 0.2, symbolSize: 7, connectNulls: true, lineStyle: { width: 2.5 }, itemStyle: { color: colour("--near") }, data: points.map((p) => (p.ratio === null ? null : Math.round(p.ratio * 1000) / 10)) },
     ],
   });
 }
 
-const start = () => draw().catch(() => undefined);
-if (document.readyState === "complete") start();
-else window.addEventListener("load", start);
-setInterval(start, 60_000);
-document.addEventListener("kefu:theme", start);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", start);
-new ResizeObserver(() => chart?.resize()).observe(chartElement);
+function keepDrawn() {
+  const start = () => draw().catch(() => undefined);
+  if (document.readyState === "complete") start();
+  else window.addEventListener("load", start);
+  setInterval(start, 60_000);
+  document.addEventListener("kefu:theme", start);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", start);
+  new ResizeObserver(() => chart?.resize()).observe(chartElement);
+}
+// Only who may read reports has the chart.
+if (chartElement) keepDrawn();
 
 document.addEventListener("click", (event) => {
   if (!event.target.closest("[data-full]")) return;
