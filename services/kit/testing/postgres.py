@@ -13,6 +13,9 @@ import asyncpg
 from services.kit.embedded import EmbeddedPostgres, provision
 from services.kit.migrate import migrate, migrations_of
 
+# of this process, so that two instances on one server never meet
+_numbers = itertools.count(1)
+
 
 class Databases:
     """Clones of migrated templates; cloning takes some 30 ms, migrating a template happens once."""
@@ -20,12 +23,11 @@ class Databases:
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
         self._templates: dict[tuple[str, ...], str] = {}
-        self._numbers = itertools.count(1)
 
     async def clone(self, *services: str, virtual: datetime | None = None) -> dict[str, str]:
         """Return each service's connection URL into a fresh database with their schemas; `virtual` starts its clock."""
         template = await self._template(tuple(sorted(services)))
-        name = f"test_{next(self._numbers)}"
+        name = f"test_{next(_numbers)}"
         admin = await asyncpg.connect(self.server.dsn())
         try:
             await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
@@ -39,7 +41,7 @@ class Databases:
 
     async def _template(self, services: tuple[str, ...]) -> str:
         if services not in self._templates:
-            name = f"template_{len(self._templates) + 1}"
+            name = f"template_{next(_numbers)}"
             for service, url in (await provision(self.server, name, services)).items():
                 await _migrate(service, url, None)
             self._templates[services] = name
