@@ -76,10 +76,16 @@ class Issuer:
         name: str = "",
         locale: str = "",
         issued_by: str = "",
+        simulated: bool = False,
         seconds: float = CHANNEL_SECONDS,
     ) -> str:
-        """A customer's token: opens that customer's own conversations at that site and nothing else."""
-        claims = {"site": site, "channel": channel, "customer": customer, "tier": tier, "name": name}
+        """A customer's token: opens that customer's own conversations at that site and nothing else.
+
+        What a `simulated` customer opens is marked as simulated traffic.
+        """
+        claims: dict[str, Any] = {"site": site, "channel": channel, "customer": customer, "tier": tier, "name": name}
+        if simulated:
+            claims["simulated"] = True
         return self._sign(customer, Kind.CUSTOMER, seconds, locale=locale, issued_by=issued_by, **claims)
 
     def jwks(self) -> dict[str, Any]:

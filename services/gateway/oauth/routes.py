@@ -20,6 +20,7 @@ from services.kit.access import EVERY_SITE, Kind
 from services.kit.auth import TokenVerifier
 from services.kit.errors import InvalidArgument, NotFound, PermissionDenied
 
+SIMULATOR: Final = "simulator"
 _SITE: Final = re.compile(r"[a-z0-9-]{1,40}")
 _CHANNEL: Final = re.compile(r"[A-Z]{1,20}")
 _CUSTOMER: Final = re.compile(r"[A-Za-z0-9._:@-]{1,64}")
@@ -47,11 +48,12 @@ def oauth_blueprint(
     def channel_token() -> Response:
         account, roles = _frontend(accounts, verifier, by_address)
         fields = _channel_fields()
-        if FRONTEND not in roles.get(fields["site"], frozenset()) | roles.get(EVERY_SITE, frozenset()):
+        held = roles.get(fields["site"], frozenset()) | roles.get(EVERY_SITE, frozenset())
+        if FRONTEND not in held:
             raise PermissionDenied(metadata={"permission": FRONTEND})
         channel.take(account)
         seconds = fields.pop("seconds")
-        made = issuer.channel(**fields, issued_by=account, seconds=seconds)
+        made = issuer.channel(**fields, issued_by=account, simulated=SIMULATOR in held, seconds=seconds)
         return _answer(made, seconds)
 
     def visitor_token(site: str) -> Response:
