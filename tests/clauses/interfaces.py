@@ -1,6 +1,6 @@
 """Counts calls through Kefu's public interfaces, so that a clause is only shown by a test that went through one.
 
-gRPC through the kit's client, HTTP through httpx or Flask's test client, a page opened in a browser.
+gRPC through the kit's client, HTTP through httpx or Flask's test client, a page opened in a browser, the command line.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import click.testing
 import httpx
 import werkzeug.test
 from playwright import async_api, sync_api
@@ -22,6 +23,7 @@ ENTRANCES: tuple[tuple[type, str], ...] = (
     (werkzeug.test.Client, "open"),
     (sync_api.Page, "goto"),
     (async_api.Page, "goto"),
+    (click.testing.CliRunner, "invoke"),
 )
 
 

@@ -83,7 +83,9 @@ def pytest_runtest_makereport(
     if report.when == "call":
         if report.passed and not _calls.count:
             report.outcome = "failed"
-            report.longrepr = "marked with a clause, but called no public interface (gRPC, HTTP or a page)"
+            report.longrepr = (
+                "marked with a clause, but called no public interface (gRPC, HTTP, a page or the command line)"
+            )
         _found[item.nodeid] = Shown(marked, report.outcome, _calls.count)
     elif report.failed:
         _found[item.nodeid] = Shown(marked, "error", _calls.count)

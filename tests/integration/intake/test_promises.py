@@ -196,7 +196,6 @@ async def bot_desk(databases: Databases, nats_url: str, tmp_path: Path) -> Async
         yield desk.at("taobao-shop")
 
 
-@pytest.mark.clause("TAOBAO-1-3.3.1")
 async def test_a_bots_answer_does_not_stop_the_human_clock(bot_desk: Desk) -> None:
     customer = bot_desk.customer("t-1", "TAOBAO")
     bot = bot_desk.person("bot", "bot", kind=Kind.SERVICE)

@@ -22,7 +22,10 @@ def ring(draft: Draft, command: Ring) -> None:
 
 
 def hang_up(draft: Draft, command: HangUp) -> None:
-    """The call is over: abandoned before an answer, to be wrapped up after it."""
+    """The call is over: abandoned before an answer, to be wrapped up after it.
+
+    It cannot be undone: a person who hung up first where the site's rules forbid it is on record.
+    """
     c = draft.c
     if c.call_state is CallState.RINGING:
         gone(draft, "hangUp")
@@ -31,3 +34,6 @@ def hang_up(draft: Draft, command: HangUp) -> None:
         raise machine.wrong_state("hangUp", c.state)
     gone(draft, "hangUp")
     c.call_state = CallState.CUSTOMER_HUNG_UP if command.by_customer else CallState.AGENT_HUNG_UP
+    telephony = draft.profile.telephony
+    if not command.by_customer and telephony is not None and telephony.customer_hangs_up_first:
+        draft.record("agentHungUpFirst", Noted())

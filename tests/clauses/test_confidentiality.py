@@ -1,0 +1,46 @@
+"""Customers' information goes to nobody without a need: by role, by site, by customer."""
+
+from __future__ import annotations
+
+import pytest
+from kefu.intake.v1 import conversation_pb2 as pb
+from kefu.intake.v1 import conversation_service_pb2 as api
+from kefu.intake.v1 import site_service_pb2 as site_api
+
+from services.kit.errors import PermissionDenied
+from tests.clauses.acting import SITES, served
+from tests.integration.intake.desk import Desk
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        pytest.param("mall-centre", marks=pytest.mark.clause("MALL-7.3.2")),
+        pytest.param("live-room", marks=pytest.mark.clause("LIVE-5.1.2")),
+    ],
+)
+async def test_only_who_needs_it_reads_what_a_customer_said(desk: Desk, site: str) -> None:
+    channel, queue, skills = SITES[site]
+    there = desk.at(site)
+    ann, customer = await there.staff("ann", *skills), there.customer("c-1", channel)
+    name = await served(there, ann, customer, queue=queue, text="my number is 13800138000")
+    await ann.say(name, "she has called before", kind=pb.Message.KIND_NOTE)
+    words = api.ListMessagesRequest(parent=name)
+    everything = api.ListConversationsRequest(parent=there.parent)
+    other, engineer = there.customer("c-2", channel), there.person("ops", "engineer")
+    colleagues = [there.person("eve", "supervisor", sites=["online-desk"]), engineer, there.person("rota", "planner")]
+    for stranger in (other, *colleagues):
+        with pytest.raises(PermissionDenied):
+            await stranger.stub.ListMessages(words)
+        with pytest.raises(PermissionDenied):
+            await stranger.get(name)
+    assert not (await other.stub.ListConversations(everything)).conversations
+    for stranger in colleagues:
+        with pytest.raises(PermissionDenied):
+            await stranger.stub.ListConversations(everything)
+    assert [m.text for m in (await customer.stub.ListMessages(words)).messages] == ["my number is 13800138000"]
+    assert len((await ann.stub.ListMessages(words)).messages) == 2
+    assert len((await there.person("boss", "supervisor").stub.ListMessages(words)).messages) == 2
+    board = await engineer.site.GetWallboard(site_api.GetWallboardRequest(parent=there.parent))
+    assert [person.display_name for person in board.people] == ["P*"]
+    assert "13800138000" not in str(await there.history(name))
