@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from services.gateway.console import vendor
 from tests.browser import chromium as browsers
@@ -21,6 +21,7 @@ def chromium() -> Iterator[Browser]:
     path = browsers.find()
     if path is None:
         pytest.skip("no Chromium on this machine: run `python -m tests.browser.chromium`, or name one in KEFU_CHROMIUM")
+    expect.set_options(timeout=15_000)  # a machine that runs every test at once is slow, not wrong
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(browsers.FLAGS))
         yield browser

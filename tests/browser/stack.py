@@ -15,8 +15,8 @@ from pathlib import Path
 from services.stack import control, demo, health, infra, ports, processes
 from services.stack.home import Home
 
-PROMISE_SECONDS = 8
-WELL_SECONDS = 60.0
+PROMISE_SECONDS = 15
+WELL_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True)

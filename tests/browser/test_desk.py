@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.people import Customer, Person
 from tests.browser.stack import PROMISE_SECONDS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.mark.clause("ONLINE-3.1.1-1")

@@ -13,7 +13,7 @@ from services.gateway.console.texts import texts
 from tests.browser.people import SITE, Customer, Person
 from tests.browser.stack import Stack
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 AT_WORK = ["desk", "wallboard", "conversations", "report", "people", "system"]
 CHECK = (Path(__file__).parent / "accessibility.js").read_text(encoding="utf-8")
