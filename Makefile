@@ -6,6 +6,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+CALLS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
@@ -18,7 +19,7 @@ help: ## list the targets
 
 ##@ Run
 
-.PHONY: up down status logs reset
+.PHONY: up down status logs reset doctor
 up: setup ## start everything on this machine and print where it is
 	@$(KEFU) up
 down: setup ## stop it; its state stays in .kefu/
@@ -29,6 +30,8 @@ logs: setup ## follow the logs of every process
 	@$(KEFU) logs
 reset: setup ## stop it and forget its state
 	@$(KEFU) reset
+doctor: setup ## what is wrong, and what to do
+	@$(KEFU) doctor
 
 ##@ Work on it
 
@@ -83,3 +86,20 @@ lock: setup ## write the lock files again from requirements*.in
 	@for name in requirements-bootstrap requirements requirements-dev; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$name.in -o $$name.lock; \
 	done
+
+##@ Measure
+
+.PHONY: bench-intake bench-timers bench-gateway bench-events replay screenshots
+bench-intake: setup ## messages, assignments and calls a second (QUICK=1 for under a minute)
+	@$(BIN)/python -m tests.bench.bench_intake
+bench-timers: setup ## deadlines armed, fired, and how late
+	@$(BIN)/python -m tests.bench.bench_timers
+bench-gateway: setup ## REST and SSE beside the floor of the same web server
+	@$(BIN)/python -m tests.bench.bench_gateway
+bench-events: setup ## events a second from outbox to inbox
+	@$(BIN)/python -m tests.bench.bench_events
+replay: setup ## replay a recorded call log day by day into docs/replay.md (CALLS=file.tsv.gz)
+	@test -n "$(CALLS)" || { echo "make replay CALLS=path/to/log.tsv.gz"; exit 2; }
+	@$(BIN)/python -m services.stack.weeks "$(CALLS)"
+screenshots: setup ## the pictures of docs/, from a real browser
+	@$(BIN)/python -m tests.browser.screenshots
