@@ -1,0 +1,67 @@
+"""One linked trace from the browser's request to the last consumer of what it caused, along declared edges only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from services.gateway.worker import CONSUMER as WEBHOOKS
+from services.intake.queries.search import CONSUMER as SEARCH
+from tests.observability.stack import Stack, until
+from tests.observability.traffic import Done
+
+# Who may call or hear whom in this slice (DESIGN §2): the gateway calls every service and hears of everything for
+# webhooks, intake hears of people from staffing and of its own conversations for search. No service calls another.
+CALLS = {("gateway", "intake"), ("gateway", "staffing")}
+EVENTS = {("intake", "gateway"), ("staffing", "gateway"), ("staffing", "intake"), ("intake", "intake")}
+
+
+def edges(spans: list[tuple[str, Span]]) -> Iterator[tuple[str, str, Span.SpanKind.ValueType]]:
+    """Parent's service, own service and kind of every span whose parent is known."""
+    service_of = {span.span_id: service for service, span in spans}
+    for service, span in spans:
+        if span.parent_span_id in service_of:
+            yield service_of[span.parent_span_id], service, span.kind
+
+
+def lineage(span: Span, by_id: Mapping[bytes, Span]) -> list[Span]:
+    """A span and those that it came from, the first of them first."""
+    parent = by_id.get(span.parent_span_id)
+    return [span] if parent is None else [*lineage(parent, by_id), span]
+
+
+def consumers(stack: Stack, trace_id: str) -> set[str]:
+    """Who has processed events of a trace."""
+    found = stack.sink.of(trace_id)
+    return {span.name.removeprefix("process ") for _, span in found if span.kind == Span.SPAN_KIND_CONSUMER}
+
+
+def test_one_trace_leads_from_the_request_to_every_consumer(whole_stack: Stack, done: Done) -> None:
+    until(lambda: consumers(whole_stack, done.trace_id) == {WEBHOOKS, SEARCH}, "the consumers' spans")
+    spans = whole_stack.sink.of(done.trace_id)
+    by_id = {span.span_id: span for _, span in spans}
+    roots = [span for _, span in spans if span.parent_span_id not in by_id]
+    # the one whose parent is the customer's own program
+    assert [root.name for root in roots] == ["POST /v1/<path:rest>"]
+    chain = [Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CLIENT, Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER]
+    for _, span in spans:
+        if span.kind == Span.SPAN_KIND_CONSUMER:
+            assert [one.kind for one in lineage(span, by_id)] == chain
+
+
+def test_spans_run_along_declared_edges_and_every_one_is_used(whole_stack: Stack, done: Done) -> None:
+    def seen() -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+        found = list(edges(list(whole_stack.sink.spans)))
+        calls = {(one, other) for one, other, kind in found if kind == Span.SPAN_KIND_SERVER}
+        events = {(one, other) for one, other, kind in found if kind == Span.SPAN_KIND_CONSUMER}
+        return calls, events
+
+    until(lambda: seen() == (CALLS, EVENTS), f"{CALLS} and {EVENTS}")
+    assert done.trace_id
+
+
+def test_attributes_hold_methods_and_routes_not_paths(whole_stack: Stack, done: Done) -> None:
+    conversation = done.served.rpartition("/")[2]
+    until(lambda: whole_stack.sink.of(done.trace_id), "the trace")
+    assert not [span for _, span in whole_stack.sink.spans if conversation.encode() in span.SerializeToString()]
