@@ -34,6 +34,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "protos" / "gen")]
 from kefu.intake.v1 import conversation_pb2 as pb  # noqa: E402
 from kefu.intake.v1 import conversation_service_pb2 as api  # noqa: E402
 from kefu.intake.v1 import conversation_service_pb2_grpc as rpc  # noqa: E402
+from kefu.intake.v1 import site_service_pb2 as site_api  # noqa: E402
+from kefu.intake.v1 import site_service_pb2_grpc as site_rpc  # noqa: E402
 
 from services.kit.ids import Ids  # noqa: E402
 from tests.bench.report import Report, quick  # noqa: E402
@@ -54,7 +56,7 @@ async def echo() -> None:
     """The floor: the same contract, nothing behind it."""
 
     class Echo(rpc.ConversationServiceServicer):
-        async def AppendMessage(self, request: api.AppendMessageRequest, context: Any) -> pb.Message:  # noqa: N802
+        async def AppendMessage(self, request: api.AppendMessageRequest, context: Any) -> pb.Message:  # noqa: ARG002, N802
             return pb.Message(name=request.parent, text=request.message.text)
 
     server = grpc.aio.server()
@@ -149,7 +151,7 @@ async def drive(load: Load) -> dict[str, float]:
     measured = Measured()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{load.port}") as channel:
         stub = rpc.ConversationServiceStub(channel)
-        one = {"append": append, "refused": refused, "whole": whole}[load.kind]
+        one = {"append": append, "refused": refused, "whole": Whole(channel).begin}[load.kind]
         work = [one(stub, about, new_id) for about in load.conversations[:IN_FLIGHT]]
         if load.rate:
             return await _steady(work, load, measured)
@@ -252,38 +254,59 @@ def refused(stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Id
     return step
 
 
-def whole(stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Ids) -> Callable[[], Awaitable[None]]:
-    """Open, wait for routing, take, answer, close; whichever agent it was given to takes it."""
-    customer, agents = _as(about["customer"]), json.loads(about["agents"])
+class Whole:
+    """Open (a customer of its own each time), be routed, take, answer, close with need and source.
 
-    async def step() -> None:
-        conversation = pb.Conversation(channel=pb.CHANNEL_WEB, external_id=new_id())
-        opened = await stub.CreateConversation(
-            api.CreateConversationRequest(
+    Like a desk, it learns from one stream of the site what was given to whom.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._site = site_rpc.SiteServiceStub(channel)
+        self._given: dict[str, asyncio.Future[str]] = {}
+        self._watching: asyncio.Task[None] | None = None
+
+    def begin(
+        self, stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Ids
+    ) -> Callable[[], Awaitable[None]]:
+        """One customer after the other."""
+        desk, agents = _as(about["agent"]), json.loads(about["agents"])
+
+        async def step() -> None:
+            if self._watching is None:
+                self._watching = asyncio.create_task(self._watch(desk))
+            conversation = pb.Conversation(channel=pb.CHANNEL_WEB, external_id=new_id(), customer=new_id())
+            opening = api.CreateConversationRequest(
                 parent=f"sites/{SITE}", conversation=conversation, first_message=TEXT, request_id=new_id()
-            ),
-            timeout=10,
-            metadata=customer,
-        )
-        name = opened.name
-        while not (assignee := opened.assignee):
-            await asyncio.sleep(0.02)
-            opened = await stub.GetConversation(api.GetConversationRequest(name=name), timeout=10, metadata=customer)
-        agent = _as(agents[assignee])
-        await stub.AcceptConversation(
-            api.AcceptConversationRequest(name=name, request_id=new_id()), timeout=10, metadata=agent
-        )
-        need = api.RecordNeedRequest(name=name, need=TEXT, source="SEARCH", request_id=new_id())
-        await stub.RecordNeed(need, timeout=10, metadata=agent)
-        message = pb.Message(kind=pb.Message.KIND_TEXT, text=TEXT)
-        reply = api.AppendMessageRequest(parent=name, message=message, request_id=new_id())
-        await stub.AppendMessage(reply, timeout=10, metadata=agent)
-        close = api.CloseConversationRequest(
-            name=name, request_id=new_id(), summary=TEXT, asked_anything_else=True, farewell=True
-        )
-        await stub.CloseConversation(close, timeout=10, metadata=agent)
+            )
+            opened = await stub.CreateConversation(opening, timeout=10, metadata=desk)
+            name = opened.name
+            async with asyncio.timeout(10):
+                agent = _as(agents[opened.assignee or await self._place(name)])
+            del self._given[name]
+            accept = api.AcceptConversationRequest(name=name, request_id=new_id())
+            await stub.AcceptConversation(accept, timeout=10, metadata=agent)
+            message = pb.Message(kind=pb.Message.KIND_TEXT, text=TEXT)
+            reply = api.AppendMessageRequest(parent=name, message=message, request_id=new_id())
+            await stub.AppendMessage(reply, timeout=10, metadata=agent)
+            close = api.CloseConversationRequest(
+                name=name, request_id=new_id(), summary=TEXT, need=TEXT, source="SEARCH"
+            )
+            close.asked_anything_else = close.farewell = True
+            await stub.CloseConversation(close, timeout=10, metadata=agent)
 
-    return step
+        return step
+
+    def _place(self, name: str) -> asyncio.Future[str]:
+        return self._given.setdefault(name, asyncio.get_running_loop().create_future())
+
+    async def _watch(self, token: Metadata) -> None:
+        request = site_api.WatchSiteRequest(parent=f"sites/{SITE}")
+        async for happened in self._site.WatchSite(request, metadata=token):
+            person = happened.details.get("to_person") if happened.kind == "assignment_changed" else None
+            if person and happened.details.get("cause") == "ROUTED":
+                place = self._place(happened.conversation)
+                if not place.done():
+                    place.set_result(person)
 
 
 # --- the run ---------------------------------------------------------------------------------------------------------
@@ -346,14 +369,10 @@ async def prepare(folder: Path, nats_url: str, port: int) -> list[dict[str, str]
         )
         while not opened.assignee:
             await asyncio.sleep(0.05)
-            opened = await stub.GetConversation(
-                api.GetConversationRequest(name=opened.name), metadata=_as(customer)
-            )
+            opened = await stub.GetConversation(api.GetConversationRequest(name=opened.name), metadata=_as(customer))
         agent = agents[opened.assignee]
         await stub.AcceptConversation(api.AcceptConversationRequest(name=opened.name), metadata=_as(agent))
-        await stub.RecordNeed(
-            api.RecordNeedRequest(name=opened.name, need=TEXT, source="SEARCH"), metadata=_as(agent)
-        )
+        await stub.RecordNeed(api.RecordNeedRequest(name=opened.name, need=TEXT, source="SEARCH"), metadata=_as(agent))
         return {"name": opened.name, "customer": customer, "agent": agent, "agents": json.dumps(agents)}
 
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -410,7 +429,7 @@ async def run(folder: Path) -> None:
                 report.add("AppendMessage with the relay running", relayed["rate"], "calls/s", floor=floor["rate"])
                 conversations = client(folder, Load(port, max(seconds, 6.0), "whole", about))
                 report.add(
-                    "whole conversations (open, route, take, need, answer, close)",
+                    "whole conversations (open, route, take, answer, close)",
                     conversations["rate"],
                     "1/s",
                     floor=floor["rate"],

@@ -35,7 +35,7 @@ AnyJob: TypeAlias = Job[Any]
 
 # How often a command that meets a twin's traces is tried: each time the twin has got further.
 _TRIES: Final = 5
-# One lane with a moment's patience makes groups three times as full as two without (docs/decisions/0101-groups.md).
+# One lane with a moment's patience makes groups three times as full as two without (docs/decisions/0101-commands-in-groups.md).
 _LINGER_SECONDS: Final = 0.002
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.intake.domain import commands as c
 from services.intake.domain import clock_board, machine
+from services.intake.domain import commands as c
 from services.intake.domain.clock import State as ClockState
 from services.intake.domain.commands import ROUTER, TIMER, Caller, Command
 from services.intake.domain.conversation import Conversation
