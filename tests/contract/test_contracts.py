@@ -11,7 +11,7 @@ from buf.validate import validate_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from services.gateway.transcode.routes import Routes, http_rules, permission_of, read_routes
+from services.gateway.transcode.routes import Routes, http_rules, message_type, permission_of, read_routes
 from services.kit.access import Access
 from services.policy import catalogue
 
@@ -100,7 +100,8 @@ def test_a_write_takes_a_request_id(method: MethodDescriptor) -> None:
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.name.startswith("Update")], ids=named)
 def test_an_update_takes_a_mask(method: MethodDescriptor) -> None:
-    assert method.input_type.fields_by_name["update_mask"].message_type.full_name == "google.protobuf.FieldMask"
+    mask = method.input_type.fields_by_name["update_mask"]
+    assert message_type(mask).full_name == "google.protobuf.FieldMask"
 
 
 def test_what_is_personal_is_marked() -> None:

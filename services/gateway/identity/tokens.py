@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from services.gateway.identity.user import User
@@ -128,7 +130,10 @@ class Issuer:
             raise KeySetError(
                 f"{self._folder}: no private key {kid or '<kid>'}.key with its public/{kid or '<kid>'}.pem"
             )
-        return kid, TokenSigner.from_pem(kid, (self._folder / f"{kid}.key").read_bytes())
+        key = serialization.load_pem_private_key((self._folder / f"{kid}.key").read_bytes(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise KeySetError(f"{self._folder}: {kid}.key is not an Ed25519 key")
+        return kid, TokenSigner(kid, key, now=self._now)
 
 
 def _frozen(user: User) -> object:

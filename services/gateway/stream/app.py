@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 from kefu.common.v1 import errors_pb2
@@ -21,7 +21,7 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.oauth import store as programs
 from services.gateway.stream.caller import Caller, Callers
 from services.gateway.stream.events import HEARTBEAT, Item
-from services.gateway.stream.hub import Hub
+from services.gateway.stream.hub import Hub, with_pauses
 from services.gateway.stream.upstream import Subscriptions
 from services.gateway.transcode.decode import HttpRequest, decode
 from services.gateway.transcode.problem import problem, status_of
@@ -184,7 +184,7 @@ def _cursor(request: Request, message: Any) -> str:
     return request.headers.get("last-event-id", "")[:64] or str(getattr(message, "cursor", ""))
 
 
-async def _opened(items: AsyncIterator[Item], seconds: float) -> AsyncIterator[Item | None]:
+async def _opened(items: AsyncGenerator[Item], seconds: float) -> AsyncIterator[Item | None]:
     """The items, with None after every `seconds` without one.
 
     A refusal comes within milliseconds, before the response begins, so that it is an answer with a status and not a
@@ -194,26 +194,7 @@ async def _opened(items: AsyncIterator[Item], seconds: float) -> AsyncIterator[I
     done, _ = await asyncio.wait({waiting}, timeout=REFUSAL_SECONDS)
     if done and isinstance(refusal := waiting.exception(), KefuError):
         raise refusal
-    return _with_pauses(items, waiting, seconds)
-
-
-async def _with_pauses(
-    items: AsyncIterator[Item], waiting: asyncio.Future[Item], seconds: float
-) -> AsyncIterator[Item | None]:
-    try:
-        while True:
-            done, _ = await asyncio.wait({waiting}, timeout=seconds)
-            if not done:
-                yield None
-                continue
-            try:
-                yield waiting.result()
-            except StopAsyncIteration:
-                return
-            waiting = asyncio.ensure_future(anext(items))
-    finally:
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+    return with_pauses(items, seconds, first=waiting)
 
 
 def create_stream_app(config: GatewayConfig, metrics: GatewayMetrics) -> Starlette:

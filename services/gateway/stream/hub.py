@@ -1,8 +1,8 @@
 """Fan-out: one upstream subscription per site and process, however many listen.
 
 A channel remembers its latest events. Who comes with a cursor that is among them gets the rest from memory; who comes
-with an older one is caught up by a short subscription of their own and then joins, so that nothing is missed or seen
-twice. A reader that is `QUEUE` events behind is dropped: it reconnects from its cursor.
+with another one is caught up by a subscription of their own until it meets the channel's, so that nothing is missed or
+seen twice. A reader that is `QUEUE` events behind is dropped: it reconnects from its cursor.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 from services.gateway.stream.events import Item
-from services.kit.errors import KefuError, ResourceExhausted, Unavailable
+from services.kit.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 QUEUE: Final = 1_000
 REMEMBERED: Final = 5_000
@@ -24,7 +24,7 @@ _FIRST_RETRY_SECONDS: Final = 0.2
 _LONGEST_RETRY_SECONDS: Final = 5.0
 _log: Final = logging.getLogger("kefu.stream")
 
-Open = Callable[[str], AsyncIterator[Item]]
+Open = Callable[[str], AsyncGenerator[Item]]
 """Opens an upstream subscription after a cursor ("" begins now)."""
 
 
@@ -45,6 +45,10 @@ class Reader:
         else:
             self._items.append(item)
         self._news.set()
+
+    def clear(self) -> None:
+        """Forget what is queued: it is about to be queued again in full."""
+        self._items.clear()
 
     async def next(self, within: float) -> Item | None:
         """The next event, None when there was none for `within` seconds. Raises ResourceExhausted once dropped."""
@@ -73,24 +77,21 @@ class Channel:
     async def listen(self, cursor: str, within: float) -> AsyncIterator[Item | None]:
         """Events after `cursor` ("" begins now); None when nothing came for `within` seconds."""
         reader = Reader()
-        self._join(reader, cursor)
+        self._join(reader)
         try:
             if cursor and not self._replay(reader, cursor):
-                async for item in self._catch_up(cursor):
+                async for item in self._catch_up(reader, cursor, within):
                     yield item
             while True:
                 yield await reader.next(within)
         finally:
             self._leave(reader)
 
-    def _join(self, reader: Reader, cursor: str) -> None:
+    def _join(self, reader: Reader) -> None:
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
         if self._task is None:
-            self._cursor = cursor
-            if cursor:
-                self._remember(Item(cursor, b"", heartbeat=True))
             self._task = asyncio.create_task(self._pump(), name="stream upstream")
         self._readers.add(reader)
 
@@ -98,21 +99,21 @@ class Channel:
         """Queue what came after the cursor from memory; False when the cursor is not remembered."""
         if cursor not in self._cursors:
             return False
+        reader.clear()
         after = False
         for item in self._recent:
-            if after and not item.heartbeat:
+            if after:
                 reader.put(item)
             after = after or item.cursor == cursor
         return True
 
-    async def _catch_up(self, cursor: str) -> AsyncIterator[Item]:
-        """Events between the cursor and what the channel has from memory or sends from now on."""
-        upstream = self._open(cursor)
-        async for item in upstream:
-            if item.heartbeat or item.cursor in self._cursors:
-                # Heartbeats come when the upstream has no more; remembered events are in the reader's queue already.
-                break
+    async def _catch_up(self, reader: Reader, cursor: str, within: float) -> AsyncIterator[Item | None]:
+        """Events by a subscription of the reader's own, until one comes that the channel remembers: from there on the
+        channel has everything, and what it has is queued."""
+        async for item in with_pauses(self._open(cursor), within):
             yield item
+            if item is not None and not item.heartbeat and self._replay(reader, item.cursor):
+                return
 
     def _leave(self, reader: Reader) -> None:
         self._readers.discard(reader)
@@ -132,8 +133,6 @@ class Channel:
             self._task = None
 
     def _remember(self, item: Item) -> None:
-        if not item.cursor:
-            return
         if len(self._recent) == REMEMBERED:
             self._cursors.discard(self._recent[0].cursor)
         self._recent.append(item)
@@ -147,16 +146,41 @@ class Channel:
                 async for item in self._open(self._cursor):
                     wait = _FIRST_RETRY_SECONDS
                     self._cursor = item.cursor or self._cursor
-                    if not item.heartbeat:
+                    if item.cursor and not item.heartbeat:
                         self._remember(item)
                     for reader in self._readers:
                         reader.put(item)
             except (Unavailable, ResourceExhausted) as error:
                 _log.warning("upstream stream broke", extra={"reason": error.reason_name})
-            except KefuError as error:
-                _log.error("upstream stream refused", extra={"reason": error.reason_name})
+            except InvalidArgument:
+                self._cursor = ""  # the stream no longer keeps what we had: go on from now
+                _log.error("upstream cursor refused")
+            except Exception:
+                _log.exception("upstream stream failed")
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_RETRY_SECONDS)
+
+
+async def with_pauses(
+    items: AsyncGenerator[Item], seconds: float, *, first: asyncio.Future[Item] | None = None
+) -> AsyncIterator[Item | None]:
+    """The items, with None after every `seconds` without one; `first` is a read of `items` that was begun already."""
+    waiting = first or asyncio.ensure_future(anext(items))
+    try:
+        while True:
+            done, _ = await asyncio.wait({waiting}, timeout=seconds)
+            if not done:
+                yield None
+                continue
+            try:
+                yield waiting.result()
+            except StopAsyncIteration:
+                return
+            waiting = asyncio.ensure_future(anext(items))
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await items.aclose()
 
 
 class Hub:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from google.protobuf.message import Message
@@ -30,7 +30,7 @@ class Subscriptions:
         self._metrics = metrics
         self._channels: dict[str, ClientChannel] = {}
 
-    async def shared(self, route: Route, request: Message, cursor: str) -> AsyncIterator[Item]:
+    async def shared(self, route: Route, request: Message, cursor: str) -> AsyncGenerator[Item]:
         """Subscribe as the gateway itself."""
         token = self._issuer.service("gateway-stream", {EVERY_SITE: frozenset({LISTENER})})
         async for item in self.own(route, request, cursor, token=token):
@@ -38,7 +38,7 @@ class Subscriptions:
 
     async def own(
         self, route: Route, request: Message, cursor: str, *, token: str, locale: str = "zh-CN"
-    ) -> AsyncIterator[Item]:
+    ) -> AsyncGenerator[Item]:
         """Subscribe as a caller, with their token. Raises KefuError."""
         asked: Any = route.request_class()
         asked.CopyFrom(request)

@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
@@ -91,7 +92,7 @@ def test_whatever_is_sent_nothing_breaks(parts: Parts) -> None:
     token = token_of(parts, "admin", {"*": frozenset({"admin"})})
     headers = {"Host": HOST, "Authorization": f"Bearer {token}"}
     schema = schemathesis.openapi.from_wsgi("/openapi.json", create_app(parts), headers={"Host": HOST})
-    found = [result.ok() for result in schema.get_all_operations()]
+    found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(found) == len(parts.routes.all)
     for operation in found:
         assert fuzz(operation, headers) > 0
