@@ -85,7 +85,7 @@ class Engine:
         self._desk = desk
         self._day = day
         self._midnight = midnight
-        self._heap: list[tuple[float, int, Step]] = []
+        self._heap: list[tuple[float, int, Step, Line | None]] = []
         self._numbers = itertools.count()
         self._now = -1.0
         self._lines: dict[str, Line] = {}
@@ -102,7 +102,9 @@ class Engine:
         for worker in self._workers.values():
             self._at(worker.shift.stretches[0].start, lambda worker=worker: self._begin(worker))  # type: ignore[misc]
         while self._heap:
-            at, _, step = heapq.heappop(self._heap)
+            at, _, step, waiting = heapq.heappop(self._heap)
+            if waiting is not None and waiting.end is not End.WAITING:  # answered in the meantime
+                continue
             if at > self._now:
                 self._now = at
                 self._outcome.timers_fired += await self._desk.advance(self._instant())
@@ -110,8 +112,9 @@ class Engine:
             await step()
         return self._outcome
 
-    def _at(self, second: float, step: Step) -> None:
-        heapq.heappush(self._heap, (max(second, self._now), next(self._numbers), step))
+    def _at(self, second: float, step: Step, waiting: Line | None = None) -> None:
+        """Do `step` at that second; one that is about a `waiting` caller is left out once somebody answered."""
+        heapq.heappush(self._heap, (max(second, self._now), next(self._numbers), step, waiting))
 
     def _instant(self) -> datetime:
         return self._midnight + timedelta(seconds=self._now)
@@ -127,12 +130,10 @@ class Engine:
         )
         line.name = opened.name
         self._by_name[opened.name] = line
-        self._at(self._now + caller.patience, lambda: self._give_up(line))
+        self._at(self._now + caller.patience, lambda: self._give_up(line), line)
         await self._look()
 
     async def _give_up(self, line: Line) -> None:
-        if line.end is not End.WAITING:
-            return
         await self._desk.hang_up(line.name)
         line.end, line.ended_at = End.ABANDONED, self._now
         del self._waiting[line.caller.key]
@@ -206,7 +207,7 @@ class Engine:
         self._at_work -= 1
         if not self._at_work:
             for line in self._waiting.values():
-                self._at(self._now + HOPELESS_SECONDS, lambda line=line: self._give_up(line))  # type: ignore[misc]
+                self._at(self._now + HOPELESS_SECONDS, lambda line=line: self._give_up(line), line)  # type: ignore[misc]
 
     async def _be(self, worker: Worker, state: Presence.State.ValueType) -> None:
         await self._desk.advance_staffing(self._instant())
