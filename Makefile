@@ -38,13 +38,14 @@ doctor: setup ## what is wrong, and what to do
 .PHONY: setup
 setup: $(STAMP) ## make the virtual environment from the lock (done by the other targets)
 
-$(STAMP): requirements-bootstrap.lock requirements-dev.lock pyproject.toml protos/gen/pyproject.toml
+$(STAMP): requirements-bootstrap.lock requirements-dev.lock pyproject.toml protos/gen/pyproject.toml services/gateway/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit("Kefu needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; choose one with PYTHON=…") if sys.version_info < (3, 11) else None'
 	@echo "Installing the locked packages into $(VENV) …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-bootstrap.lock requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e protos/gen -e .
+	@$(BIN)/python -m services.gateway.console.vendor
 	@touch $@
 
 .PHONY: test

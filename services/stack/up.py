@@ -59,6 +59,7 @@ def _start(home: Home, say: Say) -> None:
             f"cannot start:\n{lines}\nStop who has them, or choose other ports:"
             f" KEFU_PORT_BASE={_other_base(home)} kefu up"
         )
+    _browser_libraries()
     home.folder.mkdir(parents=True, exist_ok=True)
     home.note(port_base=home.port_base, started_at=time.time())
     postgres, nats = infra.start_servers(home)
@@ -66,6 +67,15 @@ def _start(home: Home, say: Say) -> None:
     ready = infra.prepare(home, postgres, nats)
     say("schemas and keys")
     control.start(home, processes(home, ready.urls, nats.url))
+
+
+def _browser_libraries() -> None:
+    from services.gateway.console import vendor
+
+    try:
+        vendor.ensure()
+    except (OSError, RuntimeError) as error:
+        raise StackError(f"the console's browser libraries are missing and could not be installed: {error}") from error
 
 
 def _wait(home: Home, say: Say) -> None:

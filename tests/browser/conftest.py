@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real stack whose online desk promises its first response within stacks.PROMISE_SECONDS."""
-    vendor.install()
+    vendor.ensure()
     with stacks.running(tmp_path_factory.mktemp("console"), promise_seconds=stacks.PROMISE_SECONDS) as running:
         yield running
 

@@ -57,7 +57,7 @@ COLLEAGUES = ("wuqiang_online_desk", "xuyan_online_desk", "mafei_online_desk", "
 def main(folder: Path) -> None:
     """Play the scene and take every picture."""
     folder.mkdir(parents=True, exist_ok=True)
-    vendor.install()
+    vendor.ensure()
     with tempfile.TemporaryDirectory() as scratch, stack.running(Path(scratch)) as running:
         scene = Scene(running.home)
         with sync_playwright() as playwright:

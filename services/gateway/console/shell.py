@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Response, g, render_template, request, url_for
+from kefu.policy.v1.profile_pb2 import SiteProfile
 from kefu.staffing.v1 import person_pb2
 
 from services.gateway.console import views
@@ -54,7 +55,21 @@ class Shell:
     def site_ids(self) -> list[str]:
         """Sites at which the person has a role, in the profiles' order."""
         roles = self.person().roles
-        return [site for site in self.gate.profiles() if site in roles or "*" in roles]
+        return [site for site in self.profiles() if site in roles or "*" in roles]
+
+    def profiles(self) -> Mapping[str, SiteProfile]:
+        """The profiles in force, read once per request."""
+        if "profiles" not in g:
+            g.profiles = self.gate.profiles()
+        found: Mapping[str, SiteProfile] = g.profiles
+        return found
+
+    def now(self) -> datetime:
+        """The services' time, asked once per request."""
+        if "now" not in g:
+            g.now = self.gate.now()
+        now: datetime = g.now
+        return now
 
     def site(self, site: str) -> views.Site:
         """The site of this page; NotFound without a role there, so that nothing is said about other sites."""
@@ -64,7 +79,7 @@ class Shell:
 
     def public_site(self, site: str) -> views.Site:
         """A site for anybody (the chat page)."""
-        profile = self.gate.profiles().get(site)
+        profile = self.profiles().get(site)
         if profile is None:
             raise NotFound(metadata={"name": f"sites/{site}"})
         return sites.site(profile, self.language())
@@ -95,6 +110,11 @@ class Shell:
         fields = "; ".join(f"{fault.field}: {fault.description}" for fault in error.fields)
         locale = self.language().replace("_", "-")
         return text(error.reason_name, locale, {"fields": fields, **error.metadata})
+
+    def part(self, site: str) -> views.Frame:
+        """The frame of a fragment: only the site, because nothing around it is drawn again."""
+        person = self.person()
+        return views.Frame(self.site(site), (), person.id, person.display_name, ())
 
     def frame(self, site: str, active: str) -> views.Frame:
         """What surrounds a page of a person at work."""
@@ -137,7 +157,7 @@ class Shell:
 
     def render(self, template: str, *, timezone: str = "UTC", **context: Any) -> str:
         """A template with what all templates use."""
-        words, now = self.words(), self.gate.now()
+        words, now = self.words(), self.now()
         frame = context.get("frame")
         zone = frame.site.timezone if frame is not None else timezone
         return render_template(

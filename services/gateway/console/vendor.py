@@ -69,10 +69,15 @@ def install(target: Path = TARGET) -> None:
     (target / ".lock").write_text(_digest(), encoding="ascii")
 
 
-def main() -> int:
-    """Install when needed; 0 when the files are there."""
+def ensure() -> None:
+    """Install what is missing; nothing happens when everything is there."""
     if not installed():
         install()
+
+
+def main() -> int:
+    """Install when needed; 0 when the files are there."""
+    ensure()
     sys.stdout.write(f"browser libraries: {TARGET}\n")
     return 0
 

@@ -29,7 +29,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             timezone=view.timezone,
             site=view,
             chat=shown,
-            queues=web_queues(shell.gate.profiles()[site], shell.language()),
+            queues=web_queues(shell.profiles()[site], shell.language()),
             stream=shell.stream(f"sites/{site}/conversations/{shown.conversation}:watch?as=visitor"),
         )
 

@@ -51,19 +51,19 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
 
     @blueprint.get("/s/<site>/desk/<conversation>/head")
     def desk_head(site: str, conversation: str) -> str:
-        frame = shell.frame(site, "desk")
+        frame = shell.part(site)
         opened = read(shell, frame.site, conversation, thread=False)
         changed = ("reply" in opened.actions) != bool(request.args.get("writes"))
         return shell.render("desk/head.html", frame=frame, c=opened, composer_changed=changed)
 
     @blueprint.get("/s/<site>/desk/<conversation>/thread")
     def thread(site: str, conversation: str) -> str:
-        frame = shell.frame(site, "desk")
-        return shell.render("desk/thread.html", frame=frame, c=read(shell, frame.site, conversation))
+        frame = shell.part(site)
+        return shell.render("desk/thread.html", frame=frame, c=read(shell, frame.site, conversation, about=False))
 
     @blueprint.get("/s/<site>/desk/<conversation>/details")
     def details(site: str, conversation: str) -> str:
-        frame = shell.frame(site, "desk")
+        frame = shell.part(site)
         opened = read(shell, frame.site, conversation, thread=False, about=True)
         return shell.render("desk/details.html", frame=frame, c=opened, sources=SOURCES, refreshed=True)
 
@@ -107,7 +107,7 @@ def _row(shell: Shell, site: views.Site, c: pb.Conversation, selected: str = "")
         me=shell.person().id,
         href=url_for("console.desk_conversation", site=site.id, conversation=identity),
         selected=selected,
-        default_tier=shell.gate.profiles()[site.id].routing.default_tier,
+        default_tier=shell.profiles()[site.id].routing.default_tier,
     )
 
 
@@ -118,8 +118,8 @@ def read(
     backend, me = shell.backend(site.id), shell.person().id
     c = backend.conversation(conversation)
     names = shell.names(site.id)
-    found = backend.messages(conversation)
-    greeted = any(message.author_kind == pb.Message.AUTHOR_KIND_AGENT for message in found)
+    found = backend.messages(conversation) if thread else ()
+    greeted = not thread or any(message.author_kind == pb.Message.AUTHOR_KIND_AGENT for message in found)
     row = _row(shell, site, c, conversation)
     about = thread if about is None else about
     return views.Conversation(
@@ -148,7 +148,7 @@ def read(
         customer_id=c.customer,
         earlier=_earlier(shell, site, c) if about else (),
         history=present.history(backend.history(conversation), names=names, words=shell.words()) if about else (),
-        people=_targets(shell, site, c) if thread else (),
+        people=_targets(shell, site, c) if thread and about else (),
     )
 
 

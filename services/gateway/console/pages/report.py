@@ -39,6 +39,6 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
         return response
 
     def _period(timezone: str) -> tuple[str, str, datetime, datetime]:
-        today = shell.formats(timezone).local(shell.gate.now()).date().isoformat()
+        today = shell.formats(timezone).local(shell.now()).date().isoformat()
         since, until = request.args.get("from") or today, request.args.get("to") or today
         return since, until, midnight(since, timezone), midnight(until, timezone) + timedelta(days=1)

@@ -25,7 +25,7 @@ class Trend:
 
     def points(self, site: views.Site) -> list[views.Point]:
         """The last three hours, the running quarter last."""
-        now = self._shell.gate.now()
+        now = self._shell.now()
         running = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
         return [self._point(site, running - QUARTER * back, now) for back in range(QUARTERS - 1, -1, -1)]
 
@@ -60,7 +60,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
 
     @blueprint.get("/s/<site>/wallboard/figures")
     def wallboard_figures(site: str) -> str:
-        frame = shell.frame(site, "wallboard")
+        frame = shell.part(site)
         return shell.render("wallboard/figures.html", frame=frame, board=_board(frame.site))
 
     @blueprint.get("/s/<site>/wallboard/trend")
