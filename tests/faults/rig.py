@@ -16,7 +16,7 @@ from services.stack import health, infra, processes
 from services.stack.home import Home
 from tests.observability.stack import free_base, short_promises
 
-BOUND_SECONDS = 60.0
+BOUND_SECONDS = 120.0
 ROLES = ("serve", "work")
 
 

@@ -24,6 +24,7 @@ HOMES = {
     "messages": {"first", "said", "note", "reason", "declined", "colleague"},
     "attachments": {"file"},
     "follow_ups": {"followup", "outcome"},
+    "search_entries": {"subject", "summary", "first", "said", "colleague", "note", "reason", "declined"},
 }
 
 
