@@ -19,12 +19,18 @@ class Intake:
 
     def __init__(self, notify: Callable[[], None]) -> None:
         self._notify = notify
+        self._asked: Transaction | None = None
+        self._sites: frozenset[str] = frozenset()
 
     async def __call__(self, event: Event, tx: Transaction) -> None:
         """Queue deliveries in the transaction that marks the event as had."""
         kind = event.WhichOneof("fact")
         if kind is None:
             return  # a fact newer than this build: nobody here can have asked for it
+        if self._asked is not tx:  # once for all events that share a transaction: most sites have no webhook
+            self._asked, self._sites = tx, await store.sites(tx)
+        if event.site not in self._sites:
+            return
         body = json.dumps(payload(event), ensure_ascii=False, separators=(",", ":")).encode()
         if await store.enqueue(tx, delivery=event.id, event_id=event.id, site=event.site, kind=kind, body=body):
             tx.after_commit(self._notify)

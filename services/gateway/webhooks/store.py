@@ -142,6 +142,11 @@ async def rotate(tx: Transaction, site: str, webhook: str, sealed: bytes, keep_s
     return done.endswith(" 1")
 
 
+async def sites(tx: Transaction) -> frozenset[str]:
+    """The sites that have a webhook."""
+    return frozenset(row["site"] for row in await tx.fetch("SELECT DISTINCT site FROM webhooks WHERE active"))
+
+
 async def enqueue(tx: Transaction, *, delivery: str, event_id: str, site: str, kind: str, body: bytes) -> int:
     """One delivery for each subscription that wants the event; how many. An event that comes again adds none."""
     return int((await tx.execute(_ENQUEUE, delivery, event_id, site, kind, body)).split()[-1])
