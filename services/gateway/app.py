@@ -156,6 +156,7 @@ def create_app(parts: Parts, *, pages: Pages | None = None, error_page: ErrorPag
             sessions=parts.sessions,
             people=parts.people,
             upstream=parts.upstream,
+            handlers=parts.handlers,
             guard=guard,
             visitors=visitors,
             profiles=ProfileBook(config.profiles),

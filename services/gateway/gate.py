@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import g, request
 from google.protobuf.message import Message
@@ -42,6 +42,7 @@ class WebGate:
         sessions: Sessions,
         people: People,
         upstream: Upstream,
+        handlers: Mapping[str, Callable[[Message], Message]],
         guard: Guard,
         visitors: Visitors,
         profiles: ProfileBook,
@@ -55,6 +56,7 @@ class WebGate:
         self._sessions = sessions
         self._people = people
         self._upstream = upstream
+        self._handlers = handlers
         self._guard = guard
         self._visitors = visitors
         self._profiles = profiles
@@ -80,6 +82,9 @@ class WebGate:
         call: Call = g.call
         call.method = method
         with calls.bind(call):
+            handler = self._handlers.get(f"/{method}")
+            if handler is not None:
+                return cast("Reply", handler(request))
             return self._upstream.call(method, request, reply)
 
     def customer_call(self, site: str, method: str, request: Message, reply: type[Reply]) -> Reply:

@@ -15,7 +15,7 @@ from tests.browser.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-AT_WORK = ["desk", "wallboard", "conversations", "report", "people", "system"]
+AT_WORK = ["desk", "wallboard", "conversations", "report", "people", "integrations", "system"]
 CHECK = (Path(__file__).parent / "accessibility.js").read_text(encoding="utf-8")
 
 
@@ -103,6 +103,38 @@ def test_a_new_colleague_sets_a_password_by_the_link(
     Person(newcomer, "zh_CN").sign_in("qianjun", "大漠孤烟直，长河落日圆。")
     newcomer.goto(link)
     expect(newcomer.locator("h1")).to_have_text(words("error.404"))
+
+
+def test_other_programs_get_webhooks_and_accounts(agent: Callable[..., Person], provoked: set[int]) -> None:
+    provoked.add(422)
+    admin = agent("admin", "en")
+    admin.go("integrations")
+    page, words = admin.page, admin.words
+    page.get_by_role("button", name=words("integrations.add")).first.click()
+    page.locator("#url").fill("ftp://nowhere.example")
+    page.locator("#new-webhook").get_by_role("button", name=words("integrations.add")).click()
+    expect(page.get_by_role("alert")).to_contain_text("url")
+    page.get_by_role("button", name=words("integrations.add")).first.click()
+    page.locator("#url").fill("http://127.0.0.1:9/events")
+    page.locator("#new-webhook").get_by_label(words("event.conversation_rated")).check()
+    page.locator("#new-webhook").get_by_role("button", name=words("integrations.add")).click()
+    expect(page.get_by_label(words("integrations.secret"), exact=True)).to_have_value(re.compile(r".{20,}"))
+    line = page.locator("tr").filter(has_text="http://127.0.0.1:9/events")
+    expect(line).to_contain_text(words("event.conversation_rated"))
+    line.locator("summary").click()
+    line.get_by_role("button", name=words("integrations.delete")).click()
+    expect(line).to_have_count(0)
+
+    page.get_by_role("button", name=words("integrations.add")).last.click()
+    page.locator("#client_id").fill("shop-frontend")
+    page.locator("#account-title").fill("Shop")
+    page.locator("#new-account").get_by_role("button", name=words("integrations.add")).click()
+    expect(page.get_by_label(words("integrations.secret"), exact=True)).to_have_value(re.compile(r".{20,}"))
+    account = page.locator("tr").filter(has_text="shop-frontend")
+    expect(account).to_contain_text("frontend")
+    account.locator("summary").click()
+    account.get_by_role("button", name=words("people.disable")).click()
+    expect(account).to_contain_text(words("account.DISABLED"))
 
 
 def test_the_report_is_on_the_page_and_in_a_file(agent: Callable[..., Person]) -> None:

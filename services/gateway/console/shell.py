@@ -35,6 +35,7 @@ _RAIL: Final = {
     "conversations": ("console.conversations", "search", "conversations.read"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),
+    "integrations": ("console.integrations", "plug", "webhooks.manage"),
     "system": ("console.system", "system", "reports.read"),
 }
 

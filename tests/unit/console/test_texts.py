@@ -14,7 +14,7 @@ from kefu.staffing.v1 import person_pb2
 
 from services.gateway.accounts import Role
 from services.gateway.console import texts
-from services.gateway.console.pages import desk, desk_actions
+from services.gateway.console.pages import desk, desk_actions, integrations
 from services.gateway.console.present import conversations
 
 GATEWAY = Path(texts.__file__).resolve().parents[1]
@@ -65,6 +65,8 @@ DYNAMIC = {
     "role.": {role.value for role in Role},
     "account.": {"INVITED", "ACTIVE", "LOCKED", "DISABLED"},
     "source.": set(desk.SOURCES),
+    "event.": {*integrations.KINDS, "all"},
+    "program.": set(integrations.ROLES),
     "done.": set(desk_actions.ACTIONS),
 }
 

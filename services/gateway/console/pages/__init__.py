@@ -13,6 +13,7 @@ from services.gateway.console.pages import (
     desk,
     desk_actions,
     home,
+    integrations,
     people,
     report,
     system,
@@ -55,6 +56,18 @@ def console_blueprint(gate: Gate) -> Blueprint:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
-    for page in (home, account, desk, desk_actions, wallboard, conversations, report, people, system, chat):
+    for page in (
+        home,
+        account,
+        desk,
+        desk_actions,
+        wallboard,
+        conversations,
+        report,
+        people,
+        integrations,
+        system,
+        chat,
+    ):
         page.install(blueprint, shell)
     return blueprint
