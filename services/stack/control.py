@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from services.stack.home import Home, StackError
-from services.stack.processes import ROOT, Process
+from services.stack.processes import Process, python_path
 
 START_SECONDS = 10.0
 STOP_SECONDS = 40.0
@@ -55,7 +55,7 @@ def start(home: Home, plan: Sequence[Process]) -> None:
             stdout=output,
             stderr=output,
             cwd=home.folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])},
+            env={**os.environ, "PYTHONPATH": python_path()},
             start_new_session=True,
         )
     assert child.stdin is not None

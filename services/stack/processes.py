@@ -71,12 +71,17 @@ def targets(home: Home) -> str:
 def base_environment(home: Home) -> dict[str, str]:
     """The environment of every child: ours without KEFU_* settings, with this checkout first on the path."""
     passed = {name: value for name, value in os.environ.items() if not name.startswith("KEFU_")}
-    paths = [str(ROOT), str(ROOT / "protos" / "gen"), *filter(None, [os.environ.get("PYTHONPATH", "")])]
     return passed | {
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONPATH": python_path(),
         "PYTHONUNBUFFERED": "1",
         "KEFU_HOME": str(home.folder),
     }
+
+
+def python_path() -> str:
+    """This checkout, then whatever we were started with."""
+    paths = [str(ROOT), str(ROOT / "protos" / "gen"), *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    return os.pathsep.join(dict.fromkeys(paths))
 
 
 def kefu_command(*arguments: str) -> tuple[str, ...]:

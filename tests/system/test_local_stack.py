@@ -1,0 +1,115 @@
+"""`kefu up` and what goes with it, as a newcomer uses them: twice in a row, down and up again, a port taken, reset."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from services.stack import ports
+from services.stack.home import Home
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+SECONDS = 180
+
+
+class Kefu:
+    """The program, run on one folder and port base."""
+
+    def __init__(self, folder: Path, base: int) -> None:
+        self.home = Home(folder / "stack", base)
+        self._environment = os.environ | {"KEFU_HOME": str(self.home.folder), "KEFU_PORT_BASE": str(base)}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return found
+
+    def pids(self) -> dict[str, int]:
+        return {row["name"]: row["pid"] for row in self.status()["rows"]}
+
+
+@pytest.fixture(scope="module")
+def kefu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kefu]:
+    folder = tmp_path_factory.mktemp("local")
+    folder.chmod(0o755)
+    base = next(base for base in range(21_000, 60_000, 100) if not ports.taken(Home(folder, base)))
+    program = Kefu(folder, base)
+    yield program
+    program.run("reset", "--yes")
+
+
+def test_a_newcomer_s_evening(kefu: Kefu) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", kefu.home.port("intake")))
+        taken.listen()
+        refused = kefu.run("up")
+    assert refused.returncode == 1
+    assert f"port {kefu.home.port('intake')} (intake) is taken by" in refused.stderr
+    assert "KEFU_PORT_BASE=" in refused.stderr
+
+    first = kefu.run("up", "--json")
+    assert first.returncode == 0, first.stderr
+    shown = json.loads(first.stdout)
+    assert shown["well"]
+    assert {role for role, *_ in shown["sign_in"]} == {
+        "agent", "host", "operator", "supervisor", "reviewer", "planner", "manager", "engineer", "admin",
+    }  # fmt: skip
+    with urllib.request.urlopen(f"{shown['console']}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+    assert all(row["memory_mb"] > 0 for row in shown["rows"])
+
+    began = time.monotonic()
+    again = kefu.run("up")
+    assert again.returncode == 0, again.stderr
+    assert "already running" in again.stdout
+    assert kefu.pids() == {row["name"]: row["pid"] for row in shown["rows"]}
+    assert time.monotonic() - began < SECONDS
+
+    os.kill(kefu.pids()["staffing"], signal.SIGKILL)
+    limit = time.monotonic() + SECONDS
+    while not (found := kefu.status())["well"] or kefu.pids()["staffing"] == 0:
+        assert time.monotonic() < limit, found
+    restarts = {row["name"]: row["restarts"] for row in found["rows"]}
+    assert restarts["staffing"] == 1
+    assert kefu.run("doctor").returncode == 0
+
+    pids = list(kefu.pids().values())
+    assert kefu.run("down").returncode == 0
+    assert [pid for pid in pids if _alive(pid)] == []
+    assert kefu.run("status").returncode == 3
+
+    back = kefu.run("up", "--json")
+    assert back.returncode == 0, back.stderr
+    assert json.loads(back.stdout)["sign_in"] == shown["sign_in"]
+    assert "demonstration data\n" in back.stderr  # nothing had to be added: the state survived
+
+    assert kefu.run("reset", "--yes").returncode == 0
+    assert not kefu.home.folder.exists()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
