@@ -22,6 +22,7 @@ from services.intake.domain.commands import Append, Command, Open, Target, Trans
 from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
+from services.intake.domain.rules import SiteRules
 from services.intake.domain.values import ONLINE, CallerKind, MessageKind
 from services.intake.store import reads
 from services.intake.store.reads import Stored
@@ -35,7 +36,7 @@ AnyJob: TypeAlias = Job[Any]
 
 # How often a command that meets a twin's traces is tried: each time the twin has got further.
 _TRIES: Final = 5
-# One lane with a moment's patience makes groups three times as full as two without (docs/decisions/0101-commands-in-groups.md).
+# One lane with a moment's patience makes groups twice as full as two lanes without: docs/decisions/0101.
 _LINGER_SECONDS: Final = 0.002
 
 
@@ -107,6 +108,7 @@ class _Group:
         self._work = work
         self._rules = rules
         self._bot_patience_s = bot_patience_s
+        self._known_rules: dict[str, SiteRules] = {}
         self._stored: dict[int, Stored] = {}
         self._sent: dict[tuple[str, str, str], Message] = {}
         self._tiers: dict[reads.Key, str] = {}

@@ -9,10 +9,10 @@ same clocks whether they are judged as they happen, with timers firing in betwee
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 # The first instant at which a deadline has passed: PostgreSQL counts in microseconds, as Python does.
 INSTANT = timedelta(microseconds=1)
@@ -20,6 +20,8 @@ INSTANT = timedelta(microseconds=1)
 
 class Kind(StrEnum):
     """What is promised."""
+
+    __hash__ = str.__hash__
 
     GREETING = "GREETING"
     FIRST_RESPONSE = "FIRST_RESPONSE"
@@ -32,6 +34,8 @@ class Kind(StrEnum):
 class State(StrEnum):
     """How a promise stands. BREACHED: broken and not answered; STOPPED_LATE: broken and answered since."""
 
+    __hash__ = str.__hash__
+
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"
     MET = "MET"
@@ -43,6 +47,8 @@ class State(StrEnum):
 class PauseReason(StrEnum):
     """Why a clock may stand still."""
 
+    __hash__ = str.__hash__
+
     OUTSIDE_HOURS = "OUTSIDE_HOURS"
     CUSTOMER_SILENT = "CUSTOMER_SILENT"
     VERIFYING = "VERIFYING"
@@ -50,6 +56,8 @@ class PauseReason(StrEnum):
 
 class What(StrEnum):
     """What happened to a clock."""
+
+    __hash__ = str.__hash__
 
     STARTED = "STARTED"
     PAUSED = "PAUSED"
@@ -96,8 +104,7 @@ class Rules:
 Rulebook = Mapping[str, Rules]
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """One promise. `remaining_s` was left of it at `counts_from`, its start or last resumption.
 
     `due_at` is the deadline; while paused, the one before the pause. `stopped_at` is set once it no longer counts: for
@@ -125,8 +132,7 @@ class Clock:
         return self.stopped_at is None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Something that happened to a clock: `clock` after it, `at` the instant to which it is stamped.
 
     `elapsed_s` is the time used by then; `fraction` the warning's, else 0.
@@ -159,10 +165,10 @@ def tick(clock: Clock, at: datetime, rules: Rules) -> Step:
     for fraction, instant in _warnings(clock, rules):
         if at <= instant:
             break
-        clock = replace(clock, warned=(*clock.warned, fraction))
+        clock = clock._replace(warned=(*clock.warned, fraction))
         changes.append(Change(clock, What.WARNED, instant, fraction * clock.target_s, fraction))
     if at > clock.due_at:
-        clock = replace(clock, state=State.BREACHED)
+        clock = clock._replace(state=State.BREACHED)
         changes.append(Change(clock, What.BREACHED, clock.due_at, clock.target_s))
     return clock, tuple(changes)
 
@@ -174,8 +180,8 @@ def stop(clock: Clock, at: datetime, rules: Rules) -> Step:
     clock, changes = tick(clock, at, rules)
     late = clock.state is State.BREACHED
     used = elapsed_s(clock, at, rules)
-    clock = replace(
-        clock, state=State.STOPPED_LATE if late else State.MET, stopped_at=at, paused_at=None, paused_for=()
+    clock = clock._replace(
+        state=State.STOPPED_LATE if late else State.MET, stopped_at=at, paused_at=None, paused_for=()
     )
     return clock, (*changes, Change(clock, What.STOPPED_LATE if late else What.MET, at, used))
 
@@ -186,9 +192,9 @@ def cancel(clock: Clock, at: datetime, rules: Rules) -> Step:
         return clock, ()
     clock, changes = tick(clock, at, rules)
     if clock.state is State.BREACHED:
-        return replace(clock, stopped_at=at), changes
+        return clock._replace(stopped_at=at), changes
     used = elapsed_s(clock, at, rules)
-    clock = replace(clock, state=State.CANCELLED, stopped_at=at, paused_at=None, paused_for=())
+    clock = clock._replace(state=State.CANCELLED, stopped_at=at, paused_at=None, paused_for=())
     return clock, (*changes, Change(clock, What.CANCELLED, at, used))
 
 
@@ -200,10 +206,10 @@ def pause(clock: Clock, at: datetime, rules: Rules, *, reason: PauseReason) -> S
     if clock.state is State.BREACHED or reason in clock.paused_for:
         return clock, changes
     if clock.state is State.PAUSED:
-        return replace(clock, paused_for=(*clock.paused_for, reason)), changes
+        return clock._replace(paused_for=(*clock.paused_for, reason)), changes
     used = elapsed_s(clock, at, rules)
-    clock = replace(
-        clock, state=State.PAUSED, paused_at=at, paused_for=(reason,), counts_from=at, remaining_s=clock.target_s - used
+    clock = clock._replace(
+        state=State.PAUSED, paused_at=at, paused_for=(reason,), counts_from=at, remaining_s=clock.target_s - used
     )
     return clock, (*changes, Change(clock, What.PAUSED, at, used))
 
@@ -214,9 +220,9 @@ def resume(clock: Clock, at: datetime, rules: Rules, *, reason: PauseReason) -> 
         return clock, ()
     others = tuple(other for other in clock.paused_for if other is not reason)
     if others:
-        return replace(clock, paused_for=others), ()
+        return clock._replace(paused_for=others), ()
     due = _after(rules.hours(clock.kind), at, clock.remaining_s)
-    clock = replace(clock, state=State.RUNNING, paused_at=None, paused_for=(), counts_from=at, due_at=due)
+    clock = clock._replace(state=State.RUNNING, paused_at=None, paused_for=(), counts_from=at, due_at=due)
     return clock, (Change(clock, What.RESUMED, at, clock.target_s - clock.remaining_s),)
 
 
@@ -229,10 +235,10 @@ def ring(clock: Clock, at: datetime, rules: Rules, *, number: int) -> Step:
     if clock.state is not State.RUNNING:
         return clock, changes
     left = max(rules.max_rings - number + 1, 0) * clock.target_s / rules.max_rings
-    clock = replace(clock, counts_from=at, remaining_s=left, due_at=at + timedelta(seconds=left))
+    clock = clock._replace(counts_from=at, remaining_s=left, due_at=at + timedelta(seconds=left))
     if left:
         return clock, changes
-    clock = replace(clock, state=State.BREACHED)
+    clock = clock._replace(state=State.BREACHED)
     return clock, (*changes, Change(clock, What.BREACHED, at, clock.target_s))
 
 

@@ -7,9 +7,9 @@ rules of another profile version (`kefu profile dry-run`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.intake.domain import clock as clocks_of
 from services.intake.domain.clock import Change, Clock, Kind, PauseReason, Rulebook, Rules, State, Step
@@ -17,6 +17,8 @@ from services.intake.domain.clock import Change, Clock, Kind, PauseReason, Ruleb
 
 class Fact(StrEnum):
     """What happened in a conversation, as far as promises go."""
+
+    __hash__ = str.__hash__
 
     ENTERED = "ENTERED"  # the customer came in and asked nothing yet
     QUESTION = "QUESTION"  # words of the customer
@@ -35,8 +37,7 @@ class Fact(StrEnum):
     ENDED = "ENDED"  # over: closed, redirected, left or hung up
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """A fact with its instant and the queue in which it happened; `number` is the ring's, else 0. `trace` is the id of
     the trace in which it happened, where that is kept."""
 
@@ -88,12 +89,12 @@ def apply(board: Board, happening: Happening, rulebook: Rulebook) -> tuple[Board
     cancelled = _CANCELS.get(fact, frozenset())
 
     def step(clock: Clock, own: Rules) -> Step:
-        clock, passed = clocks_of.tick(clock, at, own)
         if clock.kind in stopped:
-            clock, caused = clocks_of.stop(clock, at, own)
-        elif clock.kind in cancelled:
-            clock, caused = clocks_of.cancel(clock, at, own)
-        elif fact is Fact.RANG and clock.kind is Kind.RINGS:
+            return clocks_of.stop(clock, at, own)
+        if clock.kind in cancelled:
+            return clocks_of.cancel(clock, at, own)
+        clock, passed = clocks_of.tick(clock, at, own)
+        if fact is Fact.RANG and clock.kind is Kind.RINGS:
             clock, caused = clocks_of.ring(clock, at, own, number=happening.number)
         elif fact in _PAUSES:
             clock, caused = clocks_of.pause(clock, at, own, reason=_PAUSES[fact])
@@ -150,11 +151,15 @@ def _each(board: Board, rulebook: Rulebook, step: Callable[[Clock, Rules], Step]
     after: list[Clock] = []
     changes: list[Change] = []
     for clock in board:
+        if not clock.open:
+            after.append(clock)
+            continue
         moved, more = step(clock, rulebook[clock.queue])
         after.append(moved)
         changes += more
-    # two clocks that broke between two facts broke in the order of their deadlines
-    changes.sort(key=lambda change: change.at)
+    if len(changes) > 1:
+        # two clocks that broke between two facts broke in the order of their deadlines
+        changes.sort(key=lambda change: change.at)
     return tuple(after), tuple(changes)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from services.intake.domain import clock_board, machine
 from services.intake.domain.clock import Change, Clock, Kind, What
@@ -19,8 +19,7 @@ from services.intake.domain.values import ONLINE, PHONE, AuthorKind, Cause, Mess
 _BY_TIME = frozenset({What.WARNED, What.BREACHED})
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a decision may know beside the conversation: the rules in force, the instant, who asks, and new ids.
 
     `trace` is the id of the caller's trace where it is kept; the promises that begin now remember it.
@@ -33,8 +32,7 @@ class Context:
     trace: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is to be stored. `arm_at` is set when its timer must go off earlier than it is set to; `route` when the site
     has to look for work or people anew; `loads` is the change of each person's load."""
 
