@@ -34,7 +34,7 @@ _SCALARS: Final[dict[int, Schema]] = {
 _WELL_KNOWN: Final[dict[str, Schema]] = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]{1,9})?s$"},
-    "google.protobuf.FieldMask": {"type": "string", "description": "Names of fields, separated by commas."},
+    "google.protobuf.FieldMask": {"type": "string", "pattern": r"^[A-Za-z0-9_.,]*$"},
     "google.protobuf.Empty": {"type": "object"},
     "google.protobuf.Struct": {"type": "object"},
 }
@@ -56,7 +56,7 @@ class Schemas:
         """A reference to a message's schema, which is made when it is new."""
         known = _WELL_KNOWN.get(message.full_name)
         if known is not None:
-            return known
+            return dict(known)
         name = _component(message.full_name) + ("" if reply else "Input")
         if name not in self.components:
             self.components[name] = {}

@@ -4319,7 +4319,7 @@ export interface operations {
     staffing_UpdatePerson: {
         parameters: {
             query?: {
-                /** @description Names of fields, separated by commas. */
+                /** @description What to change; required. */
                 updateMask?: string;
                 /** @description Idempotency key. */
                 requestId?: string;
