@@ -61,6 +61,8 @@ class Gateway:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             data = response.read()
+        except http.client.HTTPException as fault:
+            raise GatewayError(f"{path}: {type(fault).__name__}") from fault
         finally:
             connection.close()
         if response.status != 200:

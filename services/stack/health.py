@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 POLL_SECONDS = 0.1
-ASK_SECONDS = 2.0
+ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

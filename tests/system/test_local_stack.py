@@ -71,7 +71,7 @@ def test_a_newcomer_s_evening(kefu: Kefu) -> None:
     first = kefu.run("up", "--json")
     assert first.returncode == 0, first.stderr
     shown = json.loads(first.stdout)
-    assert shown["well"]
+    assert shown["well"], shown["rows"]
     assert {role for role, *_ in shown["sign_in"]} == {
         "agent", "host", "operator", "supervisor", "reviewer", "planner", "manager", "engineer", "admin",
     }  # fmt: skip
