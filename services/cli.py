@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
-from typing import Any
 
 import click
 
@@ -107,11 +105,6 @@ def main() -> None:
 def _known(error: Exception) -> str | None:
     """The words of an error of our own making; None for any other."""
     return str(error) if type(error).__module__.startswith("services.") else None
-
-
-def show(value: Any) -> None:
-    """Print for machines."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 
 from services.kit.clock import SystemClock
-from services.stack.commands.table import columns
+from services.stack.commands.table import columns, show
 from services.stack.home import SERVICES, Home, StackError
 
 R = TypeVar("R")
@@ -25,7 +25,6 @@ SERVICE = click.argument("service", type=click.Choice(SERVICES))
 @click.option("--json", "machine", is_flag=True, help="For machines.")
 def doctor(*, machine: bool) -> None:
     """Say what is wrong with the local stack, and what to do about it. Exit code 1 when something is."""
-    from services.cli import show
     from services.stack import doctor as rules
 
     findings = rules.examine(Home.find())
@@ -61,7 +60,6 @@ def parked() -> None:
 @click.option("--json", "machine", is_flag=True, help="For machines.")
 def list_parked(service: str, database: str | None, *, machine: bool) -> None:
     """List what is parked at a service, oldest first."""
-    from services.cli import show
     from services.kit import parked as work
 
     items = _with_database(service, database, work.list_parked)

@@ -10,7 +10,7 @@ import click
 
 from services.stack import status as state
 from services.stack import up as stack
-from services.stack.commands.table import columns
+from services.stack.commands.table import columns, show
 from services.stack.home import Home
 from services.stack.processes import console_url
 
@@ -22,7 +22,6 @@ def up(*, machine: bool) -> None:
 
     State lives in $KEFU_HOME (./.kefu) and survives `kefu down`. Harmless to repeat.
     """
-    from services.cli import show
     from services.stack.demo import sign_ins
 
     home, began = Home.find(), time.monotonic()
@@ -51,7 +50,6 @@ def down() -> None:
 @click.option("--json", "machine", is_flag=True, help="For machines.")
 def status(*, machine: bool) -> None:
     """Show what runs, how it is, where it listens. Exit code 3 when the stack does not run, 1 when a part is unwell."""
-    from services.cli import show
 
     home = Home.find()
     found = state.read(home)

@@ -70,8 +70,7 @@ def migrate(service: str, *, database: str) -> None:
 @CONFIG_FILES
 def check_config(service: str, *, machine: bool, files: tuple[Path, ...]) -> None:
     """List a service's settings and check the ones given; every fault is named. Exit code 1 when there is one."""
-    from services.cli import show
-    from services.stack.commands.table import columns
+    from services.stack.commands.table import columns, show
 
     rows = describe(_class(service))
     faults: tuple[str, ...] = ()

@@ -1,9 +1,13 @@
-"""Tables in a terminal; Chinese characters are two columns wide."""
+"""Printing for people, in tables in which Chinese characters are two columns wide, and for machines."""
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
+
+import click
 
 
 def width(text: str) -> int:
@@ -20,3 +24,8 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     ]
     rule = "  ".join("─" * wide for wide in widths)
     return "\n".join([lines[0], rule, *lines[1:], ""])
+
+
+def show(value: Any) -> None:
+    """Print for machines."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
