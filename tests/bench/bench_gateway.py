@@ -79,9 +79,7 @@ def running() -> Iterator[Running]:
         for process in processes(home, made.urls, made.nats.url):
             if process.name in NAMES:
                 with (home.logs / f"{process.name}.log").open("w") as log:
-                    children.append(
-                        subprocess.Popen(process.command, env=process.environment, stdout=log, stderr=log)
-                    )
+                    children.append(subprocess.Popen(process.command, env=process.environment, stdout=log, stderr=log))
                 _await(process.grpc, process.http)
         gateway = next(one for one in processes(home, made.urls, made.nats.url) if one.name == "gateway")
         yield Running(home, Issuer(home.keys), gateway.environment)

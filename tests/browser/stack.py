@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ class Stack:
     def password(self, user_name: str) -> str:
         """The password of a demonstration account."""
         return demo.password(self.home, user_name)
+
+    def kill(self, process: str) -> None:
+        """Ends one of the stack's processes as a crash would."""
+        pid = next(child["pid"] for child in control.children_of(self.home) if child["name"] == process)
+        os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

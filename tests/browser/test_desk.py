@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.people import Customer, Person
-from tests.browser.stack import PROMISE_SECONDS
+from tests.browser.stack import PROMISE_SECONDS, Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -99,7 +99,7 @@ def test_a_note_never_reaches_the_customer(agent: Callable[..., Person], custome
     person.set_presence("OFFLINE")
 
 
-def test_wrong_password_says_what_to_do(window: Callable[..., Page], provoked: set[int]) -> None:
+def test_wrong_password_says_what_to_do(window: Callable[..., Page], provoked: set[int | str]) -> None:
     provoked.add(401)
     page = window("en")
     person = Person(page, "en")
@@ -138,3 +138,33 @@ def test_the_reader_chooses_language_and_colours(agent: Callable[..., Person]) -
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_nothing_is_missed_while_the_line_is_down(
+    agent: Callable[..., Person], customer: Callable[..., Customer], stack: Stack, provoked: set[int | str]
+) -> None:
+    provoked |= {"net::ERR", "htmx:sendError", "htmx:afterRequest", "htmx:sseError", "Event]"}
+    person, caller = agent(), customer("唐女士")
+    person.set_presence("AVAILABLE")
+    caller.ask("可以货到付款吗？")
+    person.accept(caller.name)
+    live = person.page.locator(".live")
+    expect(live).to_have_attribute("data-state", "open")
+
+    person.page.context.set_offline(True)
+    expect(live).to_have_attribute("data-state", "lost")
+    caller.say("还在吗？")
+    caller.reads("还在吗？")
+    person.page.context.set_offline(False)
+    expect(person.page.locator("#thread")).to_contain_text("还在吗？")
+    expect(live).to_have_attribute("data-state", "open")
+
+    # The stream server dies; its supervisor starts another, and both sides find it by themselves.
+    stack.kill("stream")
+    expect(live).not_to_have_attribute("data-state", "open")
+    expect(live).to_have_attribute("data-state", "open", timeout=60_000)
+    person.reply("在的，可以货到付款。")
+    caller.reads("在的，可以货到付款。")
+    person.record_need("货到付款")
+    person.close("可以货到付款")
+    person.set_presence("OFFLINE")

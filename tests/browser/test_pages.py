@@ -30,7 +30,13 @@ def check(page: Page, where: str) -> None:
     ("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")], ids=["wide-light", "narrow-dark"]
 )
 def test_every_page_is_accessible(
-    window: Callable[..., Page], stack: Stack, provoked: set[int], language: str, width: int, height: int, scheme: str
+    window: Callable[..., Page],
+    stack: Stack,
+    provoked: set[int | str],
+    language: str,
+    width: int,
+    height: int,
+    scheme: str,
 ) -> None:
     provoked.add(404)
     page = window(language, width=width, height=height, scheme=scheme)
@@ -105,7 +111,7 @@ def test_a_new_colleague_sets_a_password_by_the_link(
     expect(newcomer.locator("h1")).to_have_text(words("error.404"))
 
 
-def test_other_programs_get_webhooks_and_accounts(agent: Callable[..., Person], provoked: set[int]) -> None:
+def test_other_programs_get_webhooks_and_accounts(agent: Callable[..., Person], provoked: set[int | str]) -> None:
     provoked.add(422)
     admin = agent("admin", "en")
     admin.go("integrations")

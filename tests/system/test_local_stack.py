@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from services.kit.access import Kind
+from services.kit.auth import TokenSigner
 from services.stack import ports
 from services.stack.home import Home
 
@@ -106,6 +108,52 @@ def test_a_newcomer_s_evening(kefu: Kefu) -> None:
 
     assert kefu.run("reset", "--yes").returncode == 0
     assert not kefu.home.folder.exists()
+
+
+def test_simulated_traffic_runs_marked_and_stops_at_the_switch(kefu: Kefu) -> None:
+    up = kefu.run("up")
+    assert up.returncode == 0, up.stderr
+    ask = Rest(kefu.home)
+
+    def simulated() -> list[dict[str, Any]]:
+        found = ask("GET", "/v1/sites/online-desk/conversations").get("conversations", [])
+        return [one for one in found if one.get("simulated")]
+
+    def at_desk() -> list[dict[str, Any]]:
+        people = ask("GET", "/v1/sites/online-desk/people").get("people", [])
+        return [one for one in people if one["presence"]["state"] == "STATE_AVAILABLE"]
+
+    _eventually(lambda: simulated() and at_desk())
+    assert ask("GET", "/v1/simulation")["running"] is True
+    assert ask("POST", "/v1/simulation:switch", {"running": False}).get("running", False) is False
+    _eventually(lambda: not at_desk())
+    ask("POST", "/v1/simulation:switch", {"running": True})
+    _eventually(at_desk)
+
+
+class Rest:
+    """The REST API as an administrator of the stack, who has its signing key."""
+
+    def __init__(self, home: Home) -> None:
+        self._url = f"http://{home.address('console')}"
+        private = max(home.keys.glob("*.key"))
+        signer = TokenSigner.from_pem(private.stem, private.read_bytes())
+        self._token = signer.sign("admin", Kind.PERSON, ttl=300, sites={"*": ["admin"]})
+
+    def __call__(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._url}{path}", data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+
+def _eventually(answer: Callable[[], object]) -> None:
+    limit = time.monotonic() + 90
+    while not answer():
+        assert time.monotonic() < limit
+        time.sleep(0.2)
 
 
 def _alive(pid: int) -> bool:

@@ -20,7 +20,10 @@ function words(xhr) {
   if (type.startsWith("text/plain")) return xhr.responseText;
   return type.includes("json") ? JSON.parse(xhr.responseText).detail : "";
 }
-document.addEventListener("htmx:sendError", () => toast(document.body.dataset.offline, "bad"));
+document.addEventListener("htmx:sendError", (event) => {
+  // A refresh that fails is repeated by itself; what somebody did is not.
+  if (event.detail.requestConfig.verb !== "get") toast(document.body.dataset.offline, "bad");
+});
 document.addEventListener("kefu:toast", (event) => toast(event.detail.text, event.detail.tone));
 
 document.addEventListener("click", (event) => {

@@ -15,10 +15,17 @@ function paced(fire) {
   };
 }
 
-function indicate(state) {
+// One indicator for all streams of the page: it shows the worst.
+const ORDER = ["open", "connecting", "lost"];
+const states = new Map();
+
+function indicate(url, state) {
+  states.set(url, state);
+  const worst = [...states.values()].sort((a, b) => ORDER.indexOf(b) - ORDER.indexOf(a))[0];
   for (const element of document.querySelectorAll(".live")) {
-    element.dataset.state = state;
-    element.querySelector("span").textContent = element.dataset[state];
+    if (element.dataset.state === worst) continue;
+    element.dataset.state = worst;
+    element.querySelector("span").textContent = element.dataset[worst];
   }
 }
 
@@ -29,21 +36,26 @@ function connect(url) {
   const element = document.querySelector(`[sse-connect="${CSS.escape(url)}"]`);
   const tell = paced((detail) => element.dispatchEvent(new CustomEvent("kefu:changed", { detail, bubbles: true })));
   source.addEventListener("message", (event) => {
-    const data = JSON.parse(event.data);
     if (event.lastEventId) cursors.set(url, event.lastEventId);
-    element.dispatchEvent(new CustomEvent("kefu:event", { detail: data, bubbles: true }));
-    tell(data);
+    indicate(url, "open");
+    tell(JSON.parse(event.data));
   });
   // Whatever happened while the line was down: ask once for the whole.
-  source.addEventListener("open", () => {
+  const arrived = () => {
     document.dispatchEvent(new CustomEvent("kefu:open"));
-    indicate("open");
+    indicate(url, "open");
     tell({});
-  });
-  source.addEventListener("error", () => indicate(source.readyState === EventSource.CLOSED ? "lost" : "connecting"));
+  };
+  source.addEventListener("open", arrived);
+  source.addEventListener("error", () => indicate(url, source.readyState === EventSource.CLOSED ? "lost" : "connecting"));
+  // A stream may live through a short absence of the network; what pages asked for meanwhile did not.
+  const gone = new AbortController();
+  const alive = () => element.isConnected && source.readyState !== EventSource.CLOSED;
+  const on = (name, work) => window.addEventListener(name, () => (alive() ? work() : gone.abort()), { signal: gone.signal });
+  on("offline", () => indicate(url, "lost"));
+  on("online", () => (source.readyState === EventSource.OPEN ? arrived() : indicate(url, "connecting")));
   return source;
 }
 
 const install = () => window.htmx && (window.htmx.createEventSource = connect);
 install() || document.addEventListener("DOMContentLoaded", install);
-window.addEventListener("offline", () => indicate("lost"));
