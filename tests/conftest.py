@@ -3,6 +3,7 @@
 import os
 import time
 
+import pytest
 from hypothesis import settings
 
 os.environ["TZ"] = "America/New_York"
@@ -15,3 +16,8 @@ pytest_plugins = ["services.kit.testing.fixtures", "tests.clauses.plugin"]
 # A busy machine is no fault: properties are judged by what they say, never by how long it took.
 settings.register_profile("kefu", deadline=None)
 settings.load_profile("kefu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that drive a browser come last: its driver keeps an event loop running in this thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

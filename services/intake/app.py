@@ -143,8 +143,14 @@ async def build(config: IntakeConfig) -> App:
     commands = Commands(database, rules, observe=measured.decided, bot_patience_s=config.bot_patience_seconds)
     feed = Feed(config.nats)
     relay = Relay(database, config.nats, consumers=CONSUMERS)
-    settler = Settler(relay, config.nats) if database.virtual else None
     people = People(database, rules, converter, observe=measured.decided)
+    listens = (
+        (PEOPLE, PEOPLE_SUBJECTS, people.handle),
+        (TIERS, TIERS_SUBJECTS, people.handle),
+        *([(search.CONSUMER, search.SUBJECTS, search.note)] if config.search else []),
+    )
+    names = [name for name, _, _ in listens]
+    settler = Settler(relay, config.nats, consumers=names) if database.virtual else None
     worker = Worker(
         database=database,
         relay=relay,
@@ -166,11 +172,7 @@ async def build(config: IntakeConfig) -> App:
                 afterwards=settler.relay if settler else None,
                 tracer=tools.tracer,
             )
-            for name, subjects, handler in (
-                (PEOPLE, PEOPLE_SUBJECTS, people.handle),
-                (TIERS, TIERS_SUBJECTS, people.handle),
-                *([(search.CONSUMER, search.SUBJECTS, search.note)] if config.search else []),
-            )
+            for name, subjects, handler in listens
         ],
         metrics=measured,
         others=[search.Indexer(database).run] if config.search else [],

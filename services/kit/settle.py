@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 
 from nats.js import api
 
@@ -22,12 +23,14 @@ class Settler:
     """Publishes what waits and returns once no consumer of the stack has anything left to do.
 
     `async with Settler(relay, url) as settler:`; pass `settler.relay` to the service's consumers as `afterwards` and
-    `settler.settle` to `VirtualTime`.
+    `settler.settle` to `VirtualTime`. `consumers` names those of this service: one that is not there yet, since the
+    service has only begun, has everything left to do.
     """
 
-    def __init__(self, relay: Relay, url: str) -> None:
+    def __init__(self, relay: Relay, url: str, *, consumers: Iterable[str] = ()) -> None:
         self._relay = relay
         self._url = url
+        self._own = frozenset(consumers)
         self._stack = contextlib.AsyncExitStack()
         self._link: Link | None = None
         self._relayed_at = float("-inf")
@@ -62,7 +65,7 @@ class Settler:
                 if self._heard(consumers) or self._overdue():
                     await self.relay()
                     consumers = await self._consumers()
-                while not _quiet(consumers):
+                while not self._quiet(consumers):
                     await asyncio.sleep(LOOK_SECONDS)
                     await self.relay()
                     consumers = await self._consumers()
@@ -81,6 +84,10 @@ class Settler:
             for subject in (info.config.filter_subjects or [info.config.filter_subject or bus.SUBJECTS])
         )
 
+    def _quiet(self, consumers: list[api.ConsumerInfo]) -> bool:
+        standing = {info.config.durable_name for info in consumers}
+        return self._own <= standing and all(not one.num_pending and not one.num_ack_pending for one in consumers)
+
     def _overdue(self) -> bool:
         now = asyncio.get_running_loop().time()
         if now - self._relayed_at < UNHEARD_SECONDS:
@@ -92,7 +99,3 @@ class Settler:
         if self._link is None:
             raise RuntimeError("enter the settler first: async with settler")
         return self._link
-
-
-def _quiet(consumers: list[api.ConsumerInfo]) -> bool:
-    return all(not info.num_pending and not info.num_ack_pending for info in consumers)

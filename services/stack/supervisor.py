@@ -53,8 +53,7 @@ class Child:
                 async with asyncio.timeout(STOP_SECONDS):
                     await child.wait()
             except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    child.kill()
+                _end_group(child.pid)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -84,11 +83,13 @@ class Child:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
+                    start_new_session=True,
                 )
             self.pid, self.started_at = child.pid, time.time()
             changed.set()
             began = time.monotonic()
             self.last_exit = await child.wait()
+            _end_group(child.pid)
             self.pid = 0
             changed.set()
             if stop.is_set():
@@ -100,6 +101,12 @@ class Child:
     def _roll_log(self) -> None:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
+
+
+def _end_group(leader: int) -> None:
+    """End what a child has left behind: a web server that was killed leaves its workers, who keep the port."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 async def supervise(home: Home, plan: list[Process]) -> None:

@@ -121,6 +121,9 @@ class Database:
             connection = await self.pool.take(_seconds())
             try:
                 yield connection
+            except asyncpg.InternalClientError:
+                connection.terminate()
+                raise
             finally:
                 self.pool.release(connection)
 

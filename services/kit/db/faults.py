@@ -14,6 +14,7 @@ _AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.OperatorInterventionError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InternalClientError,  # the server's last words are still being read: the connection is about to end
     OSError,
 )
 _RACED = (

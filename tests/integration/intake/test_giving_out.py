@@ -230,7 +230,8 @@ async def test_surge_begins_at_fifty_and_ends_below_forty(desk: Desk) -> None:
     assert await surge()  # forty are left: hysteresis
     await desk.customer("c-10").leave(names[10])
     assert not await surge()
-    rows = await desk.app.database.fetch("SELECT payload FROM kefu_outbox WHERE aggregate = $1", desk.parent)
+    events = "SELECT payload FROM kefu_outbox WHERE aggregate = $1 ORDER BY version"
+    rows = await desk.app.database.fetch(events, desk.parent)
     told = [Event.FromString(row["payload"]).surge_changed for row in rows]
     assert [(one.active, one.customers_online) for one in told] == [(True, 50), (False, 39)]
 
