@@ -50,7 +50,7 @@ $(STAMP): requirements-bootstrap.lock requirements-dev.lock pyproject.toml proto
 
 .PHONY: test
 test: setup ## every test (real PostgreSQL, NATS and browser), at most ten minutes on two cores
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests --durations=25
 
 .PHONY: check
 check: setup lint types imports protos-check ## format, lint, types, import contracts, protos
@@ -90,8 +90,8 @@ lock: setup ## write the lock files again from requirements*.in
 
 ##@ Measure
 
-.PHONY: bench-intake bench-timers bench-gateway bench-events replay screenshots
-bench-intake: setup ## messages, assignments and calls a second (QUICK=1 for under a minute)
+.PHONY: bench-intake bench-timers bench-gateway bench-events bench-scale bench-stack replay screenshots
+bench-intake: setup ## messages and whole conversations a second (QUICK=1 under a minute, STEADY_MINUTES=30 for long)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
 	@$(BIN)/python -m tests.bench.bench_timers
@@ -99,6 +99,10 @@ bench-gateway: setup ## REST and SSE beside the floor of the same web server
 	@$(BIN)/python -m tests.bench.bench_gateway
 bench-events: setup ## events a second from outbox to inbox
 	@$(BIN)/python -m tests.bench.bench_events
+bench-scale: setup ## a message's cost with ten million stored, and with two replicas
+	@$(BIN)/python -m tests.bench.bench_scale
+bench-stack: setup ## seconds that `kefu up` takes, and what each process holds
+	@$(BIN)/python -m tests.bench.bench_stack
 replay: setup ## replay a recorded call log day by day into docs/replay.md (CALLS=file.tsv.gz)
 	@test -n "$(CALLS)" || { echo "make replay CALLS=path/to/log.tsv.gz"; exit 2; }
 	@$(BIN)/python -m services.stack.weeks "$(CALLS)"

@@ -30,6 +30,7 @@ from services.stack import health, infra
 from services.stack.home import OFFSETS, Home
 from services.stack.processes import kefu_command, processes
 from tests.bench.http_load import Outcome, Shot, closed_loop, exchange, open_loop, request
+from tests.bench.memory import LOADED_MIB, resident
 from tests.bench.report import Report, percentile, quick
 
 SITE = "online-desk"
@@ -50,6 +51,7 @@ class Running:
     home: Home
     issuer: Issuer
     environment: Mapping[str, str]
+    pids: Mapping[str, int]
 
     @property
     def web(self) -> tuple[str, int]:
@@ -74,15 +76,17 @@ def running() -> Iterator[Running]:
     home = Home(folder, free_base())
     home.logs.mkdir(parents=True)
     children: list[subprocess.Popen[bytes]] = []
+    pids: dict[str, int] = {}
     try:
         made = infra.prepare(home, *infra.start_servers(home))
         for process in processes(home, made.urls, made.nats.url):
             if process.name in NAMES:
                 with (home.logs / f"{process.name}.log").open("w") as log:
                     children.append(subprocess.Popen(process.command, env=process.environment, stdout=log, stderr=log))
+                pids[process.name] = children[-1].pid
                 _await(process.grpc, process.http)
         gateway = next(one for one in processes(home, made.urls, made.nats.url) if one.name == "gateway")
-        yield Running(home, Issuer(home.keys), gateway.environment)
+        yield Running(home, Issuer(home.keys), gateway.environment, pids)
     finally:
         end(children)
         infra.stop_servers(home, immediate=True)
@@ -299,6 +303,8 @@ async def run(stack: Running, report: Report) -> None:
     """Both halves."""
     await sse(stack, report)
     await rest(stack, report)
+    for name, pid in stack.pids.items():
+        report.add(f"{name}, memory under load", resident(pid), "MiB", at_most=LOADED_MIB)
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """What a message costs with everything on, beside a bare echo of the same messages in the same run.
 
     python tests/bench/bench_intake.py            # QUICK=1 for a run under a minute
+    STEADY_MINUTES=30 python tests/bench/bench_intake.py
 
 Own processes for each server, the worker (deadlines, routing, outbox relay) and the client; PostgreSQL with fsync.
 AppendMessage: token, permission, rules of the contract, idempotency, life cycle, clocks, history, outbox, metrics,
@@ -38,6 +39,7 @@ from kefu.intake.v1 import site_service_pb2 as site_api  # noqa: E402
 from kefu.intake.v1 import site_service_pb2_grpc as site_rpc  # noqa: E402
 
 from services.kit.ids import Ids  # noqa: E402
+from tests.bench.memory import LOADED_MIB, resident  # noqa: E402
 from tests.bench.report import Report, quick  # noqa: E402
 
 SITE = "online-desk"
@@ -397,7 +399,9 @@ def cpu_seconds(pid: int) -> float:
 
 async def run(folder: Path) -> None:
     """All figures."""
-    rounds, seconds, steady = (2, 3.0, 10.0) if quick() else (5, 6.0, 60.0)
+    rounds, seconds, steady = (
+        (2, 3.0, 10.0) if quick() else (5, 6.0, 60.0 * float(os.environ.get("STEADY_MINUTES", "1")))
+    )
     report = Report("intake")
     async with stack(folder) as given:
         with process("echo") as (floor_port, _), process("intake", str(folder)) as (port, pid):
@@ -409,8 +413,8 @@ async def run(folder: Path) -> None:
                 before = cpu_seconds(pid)
                 appends.append(client(folder, Load(port, seconds, "append", about)))
                 used.append((cpu_seconds(pid) - before) / seconds)
-            floor = _median(floors)
-            done = _median(appends)
+            floor = median(floors)
+            done = median(appends)
             report.add("bare echo at 64 in flight", floor["rate"], "calls/s")
             report.add("bare echo p50", floor["p50"], "ms")
             report.add("bare echo p99", floor["p99"], "ms")
@@ -442,10 +446,12 @@ async def run(folder: Path) -> None:
                 report.add("steady p50", flow["p50"], "ms")
                 report.add("steady p99", flow["p99"], "ms", at_most=STEADY_P99_MS)
                 report.add("steady failures", flow["failures"], "calls", at_most=0)
+            report.add("server process, memory at the end", resident(pid), "MiB", at_most=LOADED_MIB)
     report.finish()
 
 
-def _median(rounds: list[dict[str, float]]) -> dict[str, float]:
+def median(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Each figure's median over rounds."""
     return {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
 
 

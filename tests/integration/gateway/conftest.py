@@ -39,6 +39,15 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="session")
+def nats_server(scratch: Path) -> Iterator[EmbeddedNats]:
+    """A NATS of their own: these services live for the session and would take other tests' events from their readers."""
+    server = EmbeddedNats(scratch / "gateway-nats")
+    server.start()
+    yield server
+    server.stop(immediate=True)
+
+
+@pytest.fixture(scope="session")
 def gateway_config(
     postgres: EmbeddedPostgres,
     nats_server: EmbeddedNats,
