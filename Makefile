@@ -75,6 +75,10 @@ protos-check: setup ## protos/gen is current; buf lint and buf breaking
 	@cd protos && ../$(BIN)/buf lint gen/kefu/image.binpb --config buf.yaml --path kefu
 	@cd protos && ../$(BIN)/buf breaking gen/kefu/image.binpb --against baseline.binpb --config buf.yaml --path kefu
 
+.PHONY: protos-baseline
+protos-baseline: protos-check ## a step of each release: what later contracts may not break
+	@cp protos/gen/kefu/image.binpb protos/baseline.binpb
+
 .PHONY: clauses clauses-mutate
 clauses: setup ## how many clauses of each regime and service a passing test shows, and which none does
 	@rm -f .kefu/clauses.json

@@ -24,7 +24,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import uvloop
@@ -41,6 +41,9 @@ from kefu.intake.v1 import site_service_pb2_grpc as site_rpc  # noqa: E402
 from services.kit.ids import Ids  # noqa: E402
 from tests.bench.memory import LOADED_MIB, resident  # noqa: E402
 from tests.bench.report import Report, quick  # noqa: E402
+
+if TYPE_CHECKING:  # this exists only in the stubs
+    from kefu.intake.v1.conversation_service_pb2_grpc import ConversationServiceAsyncStub
 
 SITE = "online-desk"
 IN_FLIGHT = 64
@@ -62,7 +65,7 @@ async def echo() -> None:
             return pb.Message(name=request.parent, text=request.message.text)
 
     server = grpc.aio.server()
-    rpc.add_ConversationServiceServicer_to_server(Echo(), server)
+    rpc.add_ConversationServiceServicer_to_server(Echo(), server)  # type: ignore[abstract]  # one method will do
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await _tell(port)
@@ -98,7 +101,12 @@ def _profile(folder: Path) -> None:
     profile = cProfile.Profile()
     profile.enable()
     loop = asyncio.get_running_loop()
-    loop.call_later(float(os.environ["PROFILE"]), lambda: (profile.disable(), profile.dump_stats(folder / "profile")))
+
+    def end() -> None:
+        profile.disable()
+        profile.dump_stats(folder / "profile")
+
+    loop.call_later(float(os.environ["PROFILE"]), end)
 
 
 async def _tell(port: int) -> None:
@@ -220,7 +228,7 @@ def _as(token: str) -> Metadata:
     return (("authorization", f"Bearer {token}"),)
 
 
-def append(stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Ids) -> Callable[[], Awaitable[None]]:
+def append(stub: ConversationServiceAsyncStub, about: dict[str, str], new_id: Ids) -> Callable[[], Awaitable[None]]:
     """Customer and agent take turns."""
     turns = [_as(about["customer"]), _as(about["agent"])]
     message = pb.Message(kind=pb.Message.KIND_TEXT, text=TEXT)
@@ -235,7 +243,7 @@ def append(stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Ids
     return step
 
 
-def refused(stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Ids) -> Callable[[], Awaitable[None]]:
+def refused(stub: ConversationServiceAsyncStub, about: dict[str, str], new_id: Ids) -> Callable[[], Awaitable[None]]:
     """Every other command is refused; the step fails if its neighbour, a good one, does."""
     good = append(stub, about, new_id)
 
@@ -268,7 +276,7 @@ class Whole:
         self._watching: asyncio.Task[None] | None = None
 
     def begin(
-        self, stub: rpc.ConversationServiceStub, about: dict[str, str], new_id: Ids
+        self, stub: ConversationServiceAsyncStub, about: dict[str, str], new_id: Ids
     ) -> Callable[[], Awaitable[None]]:
         """One customer after the other."""
         desk, agents = _as(about["agent"]), json.loads(about["agents"])

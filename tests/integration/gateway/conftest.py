@@ -40,7 +40,7 @@ def portal() -> Iterator[BlockingPortal]:
 
 @pytest.fixture(scope="session")
 def nats_server(scratch: Path) -> Iterator[EmbeddedNats]:
-    """A NATS of their own: these services live for the session and would take other tests' events from their readers."""
+    """A NATS of their own: services that live for the session would take other tests' events from their readers."""
     server = EmbeddedNats(scratch / "gateway-nats")
     server.start()
     yield server
