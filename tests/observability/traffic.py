@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from prometheus_client import Metric
+
 from services.stack import demo, processes
 from tests.observability.stack import SITE, Stack, until
 
@@ -23,12 +25,13 @@ WHAT = (
 
 @dataclass(frozen=True)
 class Done:
-    """What the traffic left: canaries by what they were, the conversations by name, and the trace of the slow one."""
+    """What the traffic left: canaries by what they were, conversations by name, the slow one's trace, intake's metrics."""
 
     canaries: dict[str, str]
     served: str
     breached: str
     trace_id: str
+    intake: dict[str, Metric]
 
 
 def drive(stack: Stack) -> Done:
@@ -46,7 +49,7 @@ def drive(stack: Stack) -> Done:
     _listen(stack)
     _sign_in(stack, "wangfang", demo.password(stack.home, "wangfang"))
     _sign_in(stack, "wangfang", "wrong")
-    return Done(canaries, slow, breached, trace_id)
+    return Done(canaries, slow, breached, trace_id, stack.scrape("intake"))
 
 
 def _open(
