@@ -25,7 +25,7 @@ WHAT = (
 
 @dataclass(frozen=True)
 class Done:
-    """What the traffic left: canaries by what they were, conversations by name, the slow one's trace, intake's metrics."""
+    """What the traffic left: canaries by what they were, conversations, the slow one's trace, intake's metrics then."""
 
     canaries: dict[str, str]
     served: str
