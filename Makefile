@@ -94,8 +94,8 @@ lock: setup ## write the lock files again from requirements*.in
 
 ##@ Measure
 
-.PHONY: bench-intake bench-timers bench-gateway bench-events bench-scale bench-stack replay screenshots
-bench-intake: setup ## messages and whole conversations a second (QUICK=1 under a minute, STEADY_MINUTES=30 for long)
+.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack replay screenshots
+bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
 	@$(BIN)/python -m tests.bench.bench_timers
@@ -103,6 +103,8 @@ bench-gateway: setup ## REST and SSE beside the floor of the same web server
 	@$(BIN)/python -m tests.bench.bench_gateway
 bench-events: setup ## events a second from outbox to inbox
 	@$(BIN)/python -m tests.bench.bench_events
+bench-steady: setup ## three hundred durable messages a second for half an hour
+	@$(BIN)/python -m tests.bench.bench_steady
 bench-scale: setup ## a message's cost with ten million stored, and with two replicas
 	@$(BIN)/python -m tests.bench.bench_scale
 bench-stack: setup ## seconds that `kefu up` takes, and what each process holds

@@ -18,8 +18,8 @@ from pathlib import Path
 import asyncpg
 import uvloop
 
-from tests.bench import bench_intake as intake
-from tests.bench.bench_intake import Load
+from tests.bench import intake_processes as intake
+from tests.bench.intake_load import Load, client, median
 from tests.bench.report import Report, quick
 
 FEW, MANY = (10_000, 100_000) if quick() else (10_000, 10_000_000)
@@ -76,9 +76,9 @@ def measure(folder: Path, floor_port: int, port: int, about: list[dict[str, str]
     """Calls a second of echo and service, medians of rounds in turns."""
     floors, appends = [], []
     for _ in range(ROUNDS):
-        floors.append(intake.client(folder, Load(floor_port, SECONDS, "append", about)))
-        appends.append(intake.client(folder, Load(port, SECONDS, "append", about)))
-    return intake.median(floors)["rate"], intake.median(appends)["rate"]
+        floors.append(client(folder, Load(floor_port, SECONDS, "append", about)))
+        appends.append(client(folder, Load(port, SECONDS, "append", about)))
+    return median(floors)["rate"], median(appends)["rate"]
 
 
 @contextmanager
@@ -96,7 +96,7 @@ async def run(folder: Path) -> bool:
             with intake.process("work", str(folder)) as _:
                 about = await intake.prepare(folder, given["nats"], port)
             await fill(given["database"], 0, FEW)
-            intake.client(folder, Load(port, SECONDS, "append", about))  # warm
+            client(folder, Load(port, SECONDS, "append", about))  # warm
             floor, few = measure(folder, floor_port, port, about)
             report.add(f"AppendMessage with {FEW:,} stored", few, "calls/s", floor=floor)
             seconds = await fill(given["database"], FEW, MANY)
@@ -119,7 +119,7 @@ async def _together(folder: Path, loads: list[tuple[int, list[dict[str, str]]]])
     async def one(number: int, port: int, about: list[dict[str, str]]) -> float:
         own = folder / f"client-{number}"
         own.mkdir(exist_ok=True)
-        return (await asyncio.to_thread(intake.client, own, Load(port, SECONDS, "append", about)))["rate"]
+        return (await asyncio.to_thread(client, own, Load(port, SECONDS, "append", about)))["rate"]
 
     return sum(await asyncio.gather(*(one(number, *load) for number, load in enumerate(loads))))
 
