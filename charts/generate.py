@@ -40,6 +40,8 @@ def _rows(root: Mapping[str, Any], node: Mapping[str, Any], values: Any, path: s
     for key, below in node.get("properties", {}).items():
         inner = _resolve(root, below)
         here = f"{path}{key}"
+        if inner.get("deprecated"):
+            continue
         value = values.get(key) if isinstance(values, Mapping) else None
         if inner.get("properties") and "$ref" not in str(inner.get("additionalProperties", "")):
             yield Row(here, "object", "", _text(inner))

@@ -164,7 +164,7 @@ def test_one_hand_sets_the_number_of_pods(kind: str) -> None:
     release = render(
         "default",
         {
-            "prometheus": {"url": "http://prometheus:9090"},
+            "monitoring": {"prometheusUrl": "http://prometheus:9090"},
             "services": {"intake": {"roles": {"work": {"autoscaling": scaling}}}},
         },
     )

@@ -3,6 +3,7 @@
 {{- define "kefu.checks" -}}
 {{- $values := .Values }}
 {{- $calls := include "kefu.calls" . | fromYaml }}
+{{- include "kefu.removed" . }}
 {{- if and $values.inlineSecrets (ne $values.environment "dev") }}
 {{- fail "inlineSecrets: only with environment dev, since Helm keeps them readable in the release; make the Secrets outside the chart and name them under secrets" }}
 {{- end }}
@@ -36,11 +37,24 @@
 {{- if and (ne $scale.kind "none") (gt (int $scale.minReplicas) (int $scale.maxReplicas)) }}
 {{- fail (printf "%s.autoscaling: minReplicas %v is above maxReplicas %v" $path $scale.minReplicas $scale.maxReplicas) }}
 {{- end }}
-{{- if and (eq $scale.kind "keda") (not $values.prometheus.url) }}
-{{- fail (printf "prometheus.url: needed by %s.autoscaling.kind keda" $path) }}
+{{- if and (eq $scale.kind "keda") (not $values.monitoring.prometheusUrl) }}
+{{- fail (printf "monitoring.prometheusUrl: needed by %s.autoscaling.kind keda" $path) }}
 {{- end }}
 {{- if and (eq $scale.kind "keda") (not $scale.triggers) }}
 {{- fail (printf "%s.autoscaling.triggers: keda needs at least one" $path) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Keys of older versions: a key that is silently ignored is worse than an error. */}}
+{{- define "kefu.removed" -}}
+{{- range $path, $what := .Files.Get "files/removed.yaml" | fromYaml }}
+{{- $place := $.Values }}
+{{- range splitList "." $path }}
+{{- if kindIs "map" $place }}{{ $place = get $place . }}{{ else }}{{ $place = "" }}{{ end }}
+{{- end }}
+{{- if $place }}
+{{- fail (printf "%s: removed in %s; %s (UPGRADING.md)" $path $what.in $what.instead) }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -1,7 +1,7 @@
 {{/* Names and labels. */}}
 
 {{- define "kefu.name" -}}
-{{- .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- .Chart.Name }}
 {{- end }}
 
 {{/* What every object's name begins with: the release, or "release-kefu" where the release has another name. */}}
