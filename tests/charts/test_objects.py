@@ -20,7 +20,7 @@ OPERATORS = {
     "cert-manager.io/v1",
     "gateway.networking.k8s.io/v1",
 }
-MODES = [(environment, {}) for environment in ENVIRONMENTS] + [
+MODES: list[tuple[str, dict[str, Any]]] = [(environment, {}) for environment in ENVIRONMENTS] + [
     ("default", {"migrations": {"mode": "job"}}),
     ("default", {"migrations": {"mode": "none"}, "tls": {"mode": "mesh"}}),
 ]

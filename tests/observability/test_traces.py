@@ -55,7 +55,8 @@ def test_spans_run_along_declared_edges_and_every_one_is_used(whole_stack: Stack
         events = {(one, other) for one, other, kind in found if kind == Span.SPAN_KIND_CONSUMER}
         return calls, events
 
-    until(lambda: seen() == (DECLARED.edges, DECLARED.events), f"{DECLARED.edges} and {DECLARED.events}")
+    declared = set(DECLARED.edges), set(DECLARED.events)
+    until(lambda: seen() == declared, f"{DECLARED.edges} and {DECLARED.events}")
     assert done.trace_id
 
 
