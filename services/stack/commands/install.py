@@ -1,8 +1,11 @@
-"""secrets, smoke: before and after an installation in a cluster."""
+"""secrets, account, smoke: before and after an installation in a cluster."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets as random
+from pathlib import Path
 
 import click
 
@@ -56,3 +59,37 @@ def secrets(namespace: str, postgres: str, nats: str) -> None:
     kid = f"{SystemClock().now():%Y-%m-%d}"
     made = first_set(SERVICES, namespace=namespace, postgres=postgres, nats=nats, kid=kid)
     click.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)
+
+
+@click.command(
+    epilog="\b\nExamples:\n  kubectl exec deployment/kefu-gateway -- kefu account admin\n"
+    "  kefu account zhoujie --role engineer --site online-desk"
+)
+@click.argument("name")
+@click.option("--role", default="admin", show_default=True, help="Role, as services/policy/access.yaml names it.")
+@click.option("--site", default="*", show_default=True, help="Site of the role; * for every site.")
+@click.option("--database", envvar="KEFU_DATABASE_URL", required=True, help="PostgreSQL URL of the gateway's role.")
+def account(name: str, role: str, site: str, database: str) -> None:
+    """Add an account before anybody can sign in, and print its password once. An account that exists stays as it is."""
+    from services import policy
+    from services.kit.access import Access
+
+    known = sorted(Access.read(Path(policy.__file__).with_name("access.yaml")).roles)
+    if role not in known:
+        raise click.BadParameter(f"{role} is no role; there are {', '.join(known)}", param_hint="--role")
+    password = random.token_urlsafe(16)
+    if not asyncio.run(_add_account(database, name, {site: [role]}, password)):
+        raise click.ClickException(f"{name} exists already; a manager can send them a link for a new password")
+    click.echo(f"{name}: {password}")
+
+
+async def _add_account(url: str, name: str, roles: dict[str, list[str]], password: str) -> bool:
+    from services.gateway.seed import ensure_account
+    from services.kit.db import Database
+
+    database = Database(url, "gateway", size=2)
+    await database.open(hints=False)
+    try:
+        return await ensure_account(database, user_name=name, display_name=name, roles=roles, password=password)
+    finally:
+        await database.close()
