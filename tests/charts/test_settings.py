@@ -17,6 +17,7 @@ from services.kit.auth import TokenVerifier
 from services.kit.config import describe, load
 from services.kit.crypto import Keys
 from services.kit.keys import KeySet
+from services.policy.calls import Calls
 from services.policy.versions import Profiles
 from services.stack.cluster_secrets import first_set
 from services.stack.commands.run import CONFIGS
@@ -126,6 +127,6 @@ def test_a_pod_can_use_what_it_is_given(environment: str, deployment: str, tmp_p
     if "KEFU_SIGNING_KEYS" in mounted.env:
         issuer = Issuer(config.signing_keys, public_keys=config.public_keys)
         assert verifier.verify(issuer.service("smoke", {})).kind is Kind.SERVICE
-        assert set(config.target_of) == {"intake", "staffing"}
+        assert set(config.target_of) == set(Calls.read().calls["gateway"])
     files = [value for value in mounted.env.values() if value.startswith(str(tmp_path))]
     assert all(Path(value).exists() for value in files), json.dumps(files)

@@ -74,8 +74,8 @@ def _caller(tools: Tools, _: Method) -> CallStep | None:
         return None
 
     def caller(_: Call, __: Headers, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        names = context.auth_context().get("x509_common_name", ())
-        name = bytes(names[0]).decode("utf-8", "replace") if names else ""
+        names = iter(context.auth_context().get("x509_common_name", ()))
+        name = next(names, b"").decode("utf-8", "replace")
         if name not in allowed:
             raise PermissionDenied(errors_pb2.ERROR_REASON_CALLER_UNDECLARED, {"caller": name})
 
