@@ -1,4 +1,4 @@
-"""The real Helm: the one on the PATH, else Helm 4 as a wheel (helm-python-sdk). Nothing here asks a cluster."""
+"""The real Helm: a Helm 4 on the PATH, else the same as a wheel (helm-python-sdk). Nothing here asks a cluster."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Program:
         release = json.loads(found)
         # a file with several hooks comes once for each of them
         hooks = dict.fromkeys(hook["manifest"] for hook in release.get("hooks", ()))
-        return Release("\n---\n".join([*hooks, release["manifest"]]), release["info"]["notes"])
+        return Release("\n---\n".join([*hooks, release["manifest"]]), release["info"].get("notes", ""))
 
     def lint(self, chart: Path) -> list[str]:
         found = self._run("lint", str(chart), "--strict")
@@ -128,10 +128,15 @@ class Wheel:
         return [f"{one['path']}: {one['error']}" for one in report["messages"] if one["severity"] >= warning]
 
 
+@lru_cache(maxsize=1)
 def helm() -> Helm:
-    """The program on the PATH, else the wheel."""
+    """The program on the PATH, else the wheel; Helm 3 asks a cluster even in a dry run on the client's side."""
     program = shutil.which("helm")
-    return Program(program) if program else Wheel()
+    if program:
+        version = subprocess.run([program, "version", "--short"], capture_output=True, text=True, check=False).stdout
+        if version.startswith("v4"):
+            return Program(program)
+    return Wheel()
 
 
 def values_of(files: Sequence[str], overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
