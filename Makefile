@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
 STAMP := $(VENV)/.installed
-SOURCES := services tests protos/generate.py
+SOURCES := services tests protos/generate.py charts/generate.py
 
 .PHONY: help
 help: ## list the targets
@@ -53,7 +53,7 @@ test: setup ## every test (real PostgreSQL, NATS and browser), at most ten minut
 	@$(BIN)/python -m pytest tests --durations=25
 
 .PHONY: check
-check: setup lint types imports protos-check ## format, lint, types, import contracts, protos
+check: setup lint types imports protos-check charts-check ## format, lint, types, import contracts, protos, chart
 
 .PHONY: fmt lint types imports
 fmt: setup ## format
@@ -78,6 +78,13 @@ protos-check: setup ## protos/gen is current; buf lint and buf breaking
 .PHONY: protos-baseline
 protos-baseline: protos-check ## a step of each release: what later contracts may not break
 	@cp protos/gen/kefu/image.binpb protos/baseline.binpb
+
+.PHONY: charts charts-check
+charts: setup ## write the chart's README and what each environment renders to
+	@$(BIN)/python charts/generate.py
+	@$(BIN)/python -m tests.charts.golden
+charts-check: setup
+	@$(BIN)/python charts/generate.py --check
 
 .PHONY: clauses clauses-mutate
 clauses: setup ## how many clauses of each regime and service a passing test shows, and which none does

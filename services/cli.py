@@ -33,6 +33,9 @@ LAZY: dict[str, tuple[str, str]] = {
     "status": ("services.stack.commands.local", "status"),
     "logs": ("services.stack.commands.local", "logs"),
     "reset": ("services.stack.commands.local", "reset"),
+    "smoke": ("services.stack.commands.install", "smoke"),
+    "secrets": ("services.stack.commands.install", "secrets"),
+    "account": ("services.stack.commands.install", "account"),
     "doctor": ("services.stack.commands.care", "doctor"),
     "bundle": ("services.stack.commands.care", "bundle"),
     "parked": ("services.stack.commands.care", "parked"),
@@ -50,6 +53,9 @@ SHORT: dict[str, str] = {
     "status": "what runs, how it is, where it listens",
     "logs": "show the logs of every process",
     "reset": "stop it and forget its state",
+    "smoke": "ask an installation's health, and one thing through its gateway",
+    "account": "add an account before anybody can sign in",
+    "secrets": "print a first set of Kubernetes Secrets for the chart",
     "doctor": "what is wrong, and what to do",
     "bundle": "collect a diagnostic file without personal data",
     "parked": "list and retry work that failed five times",
@@ -58,6 +64,7 @@ SHORT: dict[str, str] = {
 SECTIONS: dict[str, tuple[str, ...]] = {
     "On this machine": ("up", "down", "status", "logs", "reset"),
     "Run": ("serve", "work", "migrate", "check-config"),
+    "In a cluster": ("secrets", "account", "smoke"),
     "Rules and replays": ("profile", "simulate"),
     "Care": ("doctor", "bundle", "parked", "reconcile"),
 }

@@ -94,7 +94,7 @@ def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts
     metrics = metrics or GatewayMetrics()
     tracer = Tracer.from_environment(os.environ, SERVICE)
     access = Access.read(config.access)
-    issuer = Issuer(config.signing_keys, kid=config.signing_kid)
+    issuer = Issuer(config.signing_keys, public_keys=config.public_keys, kid=config.signing_kid)
     verifier = TokenVerifier(KeySet(issuer.public_keys), access)
     routes = read_routes(contract_image())
     runtime = Runtime(config)

@@ -40,6 +40,11 @@ class GatewayConfig:
     signing_keys: Path = setting(
         "KEFU_SIGNING_KEYS", help="Folder of <kid>.key (private, Ed25519) and public/<kid>.pem of all keys in use"
     )
+    public_keys: Path | None = setting(
+        "KEFU_PUBLIC_KEYS",
+        None,
+        help="Folder of those <kid>.pem where it is another than public/ beside the private keys",
+    )
     targets: tuple[str, ...] = setting(
         "KEFU_TARGETS", (), help="Where services answer: intake=host:port,staffing=host:port"
     )
@@ -54,7 +59,11 @@ class GatewayConfig:
     stream_listen: str = setting("KEFU_STREAM_LISTEN", "127.0.0.1:8081", help="Address of the SSE server")
     metrics_listen: str = setting("KEFU_METRICS_LISTEN", "127.0.0.1:0", help="Address of the metrics port, host:port")
     public_url: str = setting("KEFU_PUBLIC_URL", "http://127.0.0.1:8080", help="Origin under which browsers see it")
-    stream_url: str = setting("KEFU_STREAM_URL", "", help="Origin of the SSE server; empty: the same as the public one")
+    stream_url: str = setting(
+        "KEFU_STREAM_URL",
+        "",
+        help="Where browsers see the SSE server: the public URL's host (cookies), its port or path",
+    )
     hosts: tuple[str, ...] = setting(
         "KEFU_HOSTS", (), help="Further host names that requests may name beside the public URL's"
     )
@@ -108,6 +117,11 @@ class GatewayConfig:
         """The public origin without a path."""
         parts = urlsplit(self.public_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def stream_path(self) -> str:
+        """The path under which the SSE server is mounted; empty at the root."""
+        return urlsplit(self.stream_url).path.rstrip("/")
 
     @property
     def target_of(self) -> dict[str, str]:

@@ -46,6 +46,7 @@ from services.kit.telemetry.metrics import Metrics
 from services.kit.telemetry.trace import Tracer
 from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
 from services.policy import metrics as profile_metrics
+from services.policy.calls import Calls
 from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles
 
@@ -210,6 +211,7 @@ def _tools(config: IntakeConfig) -> Tools:
         verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
         tracer=Tracer.from_environment(os.environ, SERVICE),
         validator=protovalidate.Validator(),
+        callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
     )
 
 

@@ -50,6 +50,11 @@ class ServerConfig:
     listen: str = setting(
         "KEFU_LISTEN", "127.0.0.1:0", help="Address of the gRPC port, host:port; port 0 takes a free one"
     )
+    health_listen: str | None = setting(
+        "KEFU_HEALTH_LISTEN",
+        None,
+        help="Address of a further port with health alone, in plain text: probes know no TLS",
+    )
     metrics_listen: str = setting("KEFU_METRICS_LISTEN", "127.0.0.1:0", help="Address of the metrics port, host:port")
     tls_certificate: Path | None = setting(
         "KEFU_TLS_CERTIFICATE", None, help="PEM file of the server's certificate chain"
@@ -96,11 +101,13 @@ class Server:
         self.config = config
         self.service = service
         self.port = 0
+        self.health_port = 0
         self._tools = tools
         self._metrics = metrics
         self._checks = dict(checks or {})
         self._chain = Chain(tools, ServerMetrics(metrics))
         self._grpc = grpc.aio.server(options=_options(config))
+        self._probed: grpc.aio.Server | None = None
         self._services: list[str] = []
         self._methods: list[Method] = []
         self._lag_task: asyncio.Task[None] | None = None
@@ -133,6 +140,8 @@ class Server:
         self.metrics_port.start()
         await self._grpc.start()
         await self.health.start()
+        if self.config.health_listen is not None:
+            self._probed = await self._listen_for_probes(self.config.health_listen)
         self._lag_task = asyncio.create_task(self._watch_loop(), name="loop-lag")
         # What start-up built stays for good: the garbage collector need not look at it again. A call makes dozens of
         # short-lived objects and hardly a cycle, so that looking less often gives back a tenth of its CPU time.
@@ -167,6 +176,8 @@ class Server:
         self._chain.end_streams()
         await stopping
         await self.health.stop()
+        if self._probed is not None:
+            await self._probed.stop(None)
         if self._lag_task is not None:
             self._lag_task.cancel()
             await asyncio.gather(self._lag_task, return_exceptions=True)
@@ -188,6 +199,16 @@ class Server:
         self._services.append(service)
         self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
         self._grpc.add_registered_method_handlers(service, wrapped)  # type: ignore[attr-defined]
+
+    async def _listen_for_probes(self, address: str) -> grpc.aio.Server:
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        try:
+            self.health_port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address} for probes: is the port taken?") from error
+        await server.start()
+        return server
 
     def _listen(self) -> int:
         config = self.config

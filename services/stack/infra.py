@@ -12,8 +12,8 @@ from pathlib import Path
 import asyncpg
 
 from services.kit.embedded import EmbeddedNats, EmbeddedPostgres, provision
-from services.kit.migrate import migrate, migrations_of
-from services.stack.home import SERVICES, Home
+from services.kit.migrate import migrate, migrations_of, pending
+from services.stack.home import SERVICES, Home, StackError
 
 DATABASE = "kefu"
 _SERVICES_FOLDER = Path(__file__).resolve().parents[1]
@@ -70,6 +70,28 @@ async def migrate_service(service: str, url: str, *, virtual: datetime | None = 
         return await migrate(connection, migrations_of(service, migrations_folder(service)), virtual=virtual)
     finally:
         await connection.close()
+
+
+async def wait_for_schema(service: str, url: str, seconds: float) -> None:
+    """Return once a service's schema is up to date; raises StackError with what is missing after `seconds`."""
+    until = asyncio.get_running_loop().time() + seconds
+    while missing := await _missing(service, url):
+        if asyncio.get_running_loop().time() >= until:
+            raise StackError(f"{service}: after {seconds:g} s still {missing}; run `kefu migrate {service}`")
+        await asyncio.sleep(min(1.0, seconds))
+
+
+async def _missing(service: str, url: str) -> str:
+    """What a schema lacks, in words; empty when it is up to date."""
+    try:
+        connection = await asyncpg.connect(url, server_settings={"search_path": service})
+    except (OSError, asyncpg.PostgresError) as fault:
+        return f"no database ({fault})"
+    try:
+        names = await pending(connection, migrations_of(service, migrations_folder(service)))
+    finally:
+        await connection.close()
+    return f"without {', '.join(names)}" if names else ""
 
 
 def migrations_folder(service: str) -> Path:

@@ -30,6 +30,7 @@ from services.kit.telemetry.trace import Tracer
 from services.kit.timers import ClockServicer, VirtualTime
 from services.kit.uow import UnitOfWork
 from services.policy import metrics as profile_metrics
+from services.policy.calls import Calls
 from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles, SiteUnknownError, Status
 from services.staffing.config import StaffingConfig
@@ -99,6 +100,7 @@ async def build(config: StaffingConfig) -> App:
         verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
         tracer=Tracer.from_environment(os.environ, SERVICE),
         validator=protovalidate.Validator(),
+        callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
     )
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
     worker = Worker(database, config.nats)

@@ -8,13 +8,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from services.gateway.worker import CONSUMER as WEBHOOKS
 from services.intake.queries.search import CONSUMER as SEARCH
+from services.policy.calls import Calls
 from tests.observability.stack import Stack, until
 from tests.observability.traffic import Done
 
-# Who may call or hear whom in this slice (DESIGN §2): the gateway calls every service and hears of everything for
-# webhooks, intake hears of people from staffing and of its own conversations for search. No service calls another.
-CALLS = {("gateway", "intake"), ("gateway", "staffing")}
-EVENTS = {("intake", "gateway"), ("staffing", "gateway"), ("staffing", "intake"), ("intake", "intake")}
+DECLARED = Calls.read()
 
 
 def edges(spans: list[tuple[str, Span]]) -> Iterator[tuple[str, str, Span.SpanKind.ValueType]]:
@@ -57,7 +55,8 @@ def test_spans_run_along_declared_edges_and_every_one_is_used(whole_stack: Stack
         events = {(one, other) for one, other, kind in found if kind == Span.SPAN_KIND_CONSUMER}
         return calls, events
 
-    until(lambda: seen() == (CALLS, EVENTS), f"{CALLS} and {EVENTS}")
+    declared = set(DECLARED.edges), set(DECLARED.events)
+    until(lambda: seen() == declared, f"{DECLARED.edges} and {DECLARED.events}")
     assert done.trace_id
 
 

@@ -27,6 +27,7 @@ _RECHECK_SECONDS: Final = 30.0
 class Issuer:
     """Signs tokens. The key is read again when the files change: a rotation adds the new pair, then removes the old.
 
+    `public_keys` is the folder of the public ones, for verifiers; by default `public` in `folder`.
     `kid` names the key to sign with; by default the last by name, so that dated names rotate by themselves.
     """
 
@@ -34,11 +35,13 @@ class Issuer:
         self,
         folder: Path,
         *,
+        public_keys: Path | None = None,
         kid: str | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
+        self.public_keys = public_keys or folder / "public"
         self._wanted = kid
         self._now = now
         self._monotonic = monotonic
@@ -46,11 +49,6 @@ class Issuer:
         self._kid, self._signer = self._read()
         self._read_at = monotonic()
         self._cached: dict[tuple[str, object], tuple[float, str, str]] = {}
-
-    @property
-    def public_keys(self) -> Path:
-        """The folder of the public keys, for a verifier."""
-        return self._folder / "public"
 
     def person(self, user: User) -> str:
         """A person's token, the same one for a few minutes."""

@@ -48,7 +48,7 @@ class Streams:
         self._config = config
         self._metrics = metrics
         self._access = Access.read(config.access)
-        issuer = Issuer(config.signing_keys, kid=config.signing_kid)
+        issuer = Issuer(config.signing_keys, public_keys=config.public_keys, kid=config.signing_kid)
         self._verifier = TokenVerifier(KeySet(issuer.public_keys), self._access)
         self._routes = read_routes(contract_image())
         self._database = Database(config.database, SERVICE, size=config.database_connections)
@@ -101,7 +101,7 @@ class Streams:
         return JSONResponse({"status": "ready"})
 
     def _decode(self, request: Request) -> tuple[Route, Any]:
-        found = self._routes.find("GET", request.url.path)
+        found = self._routes.find("GET", request.url.path.removeprefix(self._config.stream_path))
         if isinstance(found, frozenset) or not found[0].streaming:
             raise NotFound(metadata={"name": request.url.path[:200]})
         route, values = found
@@ -216,7 +216,7 @@ def create_stream_app(config: GatewayConfig, metrics: GatewayMetrics) -> Starlet
         routes=[
             Path("/healthz", alive),
             Path("/readyz", streams.ready),
-            Path("/v1/{rest:path}", streams.serve, methods=["GET", "OPTIONS"]),
+            Path(f"{config.stream_path}/v1/{{rest:path}}", streams.serve, methods=["GET", "OPTIONS"]),
         ],
         lifespan=lifespan,
     )

@@ -38,6 +38,8 @@ class Tools:
     validator: protovalidate.Validator
     unary_seconds: float = 10.0
     stream_seconds: float = 3600.0
+    # Who may call, by the common name of their certificate; None where no certificate is asked for.
+    callers: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +66,20 @@ def read_headers(metadata: Metadata) -> Headers:
 
 CallStep = Callable[[Call, Headers, "grpc.aio.ServicerContext[Any, Any]"], None]
 MessageStep = Callable[[Call, Any], Any]
+
+
+def _caller(tools: Tools, _: Method) -> CallStep | None:
+    allowed = tools.callers
+    if allowed is None:
+        return None
+
+    def caller(_: Call, __: Headers, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        names = iter(context.auth_context().get("x509_common_name", ()))
+        name = next(names, b"").decode("utf-8", "replace")
+        if name not in allowed:
+            raise PermissionDenied(errors_pb2.ERROR_REASON_CALLER_UNDECLARED, {"caller": name})
+
+    return caller
 
 
 def _trace(tools: Tools, _: Method) -> CallStep:
@@ -191,6 +207,7 @@ def _fingerprint(_: Tools, method: Method) -> MessageStep | None:
 
 CALL_STEPS: Final[tuple[tuple[str, Callable[[Tools, Method], CallStep | None]], ...]] = (
     ("trace", _trace),
+    ("caller", _caller),
     ("deadline", _deadline),
     ("authenticate", _authenticate),
 )

@@ -92,6 +92,7 @@ async def start(
     tracer: Tracer | None = None,
     owners: Iterable[str] = (),
     unary_seconds: float = 10.0,
+    callers: frozenset[str] | None = None,
 ) -> Running:
     """Start a server with these servicers; the caller closes it."""
     keys = TestKeys(keys_folder)
@@ -102,6 +103,7 @@ async def start(
         tracer=tracer or Tracer.from_environment(os.environ, "test"),
         validator=protovalidate.Validator(),
         unary_seconds=unary_seconds,
+        callers=callers,
     )
     server = Server(
         config or ServerConfig(grace_seconds=5.0), service="test", tools=tools, metrics=metrics, checks=checks

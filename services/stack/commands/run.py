@@ -53,13 +53,22 @@ def work(service: str, *, files: tuple[Path, ...]) -> None:
         importlib.import_module("services.gateway.worker").work(config)
 
 
-@click.command(epilog="\b\nExamples:\n  KEFU_DATABASE_URL=postgresql://… kefu migrate intake")
+@click.command(
+    epilog="\b\nExamples:\n  KEFU_DATABASE_URL=postgresql://… kefu migrate intake\n  kefu migrate intake --wait 300"
+)
 @click.argument("service", type=click.Choice(WORKERS))
 @click.option("--database", envvar="KEFU_DATABASE_URL", required=True, help="PostgreSQL URL of the service's role.")
-def migrate(service: str, *, database: str) -> None:
+@click.option(
+    "--wait", "seconds", type=click.FloatRange(min=0), help="Change nothing: wait that long until somebody else has."
+)
+def migrate(service: str, *, database: str, seconds: float | None) -> None:
     """Bring a service's schema up to date. Harmless to repeat and to run from many places at once."""
-    from services.stack.infra import migrate_service
+    from services.stack.infra import migrate_service, wait_for_schema
 
+    if seconds is not None:
+        asyncio.run(wait_for_schema(service, database, seconds))
+        click.echo(f"{service}: up to date")
+        return
     ran = asyncio.run(migrate_service(service, database))
     click.echo(f"{service}: {ran} migration{'' if ran == 1 else 's'} applied" if ran else f"{service}: up to date")
 

@@ -211,3 +211,13 @@ async def test_a_foreign_origin_gets_no_permission_to_read(live: Live, parts: Pa
     async with live.listen(Authorization=bearer(parts), Origin="https://shop.example") as listening:
         assert listening.response.headers["access-control-allow-origin"] == "https://shop.example"
         assert "access-control-allow-credentials" not in listening.response.headers
+
+
+async def test_streams_may_be_a_path_of_the_console_s_host(gateway_config: GatewayConfig) -> None:
+    config = replace(gateway_config, stream_url="http://kefu.test/stream/")
+    app = create_stream_app(config, GatewayMetrics())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kefu.test") as client:
+        assert (await client.get(f"/stream{WATCH}")).status_code == 401, "found, and asked who we are"
+        assert (await client.get(f"/stream/v1/sites/{SITE}/wallboard")).status_code == 404, "not a stream"
+        assert (await client.get(WATCH)).status_code == 404
+        assert (await client.get("/healthz")).status_code == 200, "probes come to the pod, not through the way in"

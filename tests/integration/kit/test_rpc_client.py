@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from kefu.common.v1 import errors_pb2
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,12 +23,13 @@ from services.kit import call as calls
 from services.kit.call import Call
 from services.kit.client import ClientChannel, SyncClientChannel, Target, service_config
 from services.kit.deadline import Deadline
-from services.kit.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, Unavailable
+from services.kit.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
 from services.kit.telemetry.metrics import Metrics
 from services.kit.telemetry.rpc import ClientMetrics
 from services.kit.telemetry.trace import Trace, Tracer
 from services.kit.testing.grpc import Running, serve
 from services.kit.testing.polling import eventually
+from services.kit.testing.tls import self_signed
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -256,32 +258,24 @@ async def test_tls_from_mounted_files(contract: Any, tmp_path: Path) -> None:
                 await contract.rpc.EchoServiceStub(plain).Hello(contract.pb.HelloRequest(), timeout=5)
 
 
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that is its own authority."""
-    import datetime
+async def test_only_declared_callers_are_let_in(contract: Any, tmp_path: Path) -> None:
+    from services.kit.server import ServerConfig
 
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    certificate, key = self_signed(tmp_path)
+    config = ServerConfig(tls_certificate=certificate, tls_key=key, tls_client_ca=certificate)
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start.replace(year=2120))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, secret = folder / "tls.crt", folder / "tls.key"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return pem, secret
+    async def say(callers: frozenset[str] | None) -> Any:
+        keys = tmp_path / f"keys-{len(callers or ())}"
+        async with serve(contract.registered(), keys_folder=keys, config=config, callers=callers) as running:
+            ours = Target(
+                f"dns:///localhost:{running.server.port}", authority_file=certificate, certificate=certificate, key=key
+            )
+            async with ClientChannel(ours, token=running.token) as channel:
+                return await contract.rpc.EchoServiceStub(channel).Say(contract.pb.SayRequest(name="sites/desk"))
+
+    assert (await say(None)).site == "desk"
+    assert (await say(frozenset({"gateway", "localhost"}))).site == "desk"
+    with pytest.raises(PermissionDenied) as caught:
+        await say(frozenset({"gateway"}))
+    assert caught.value.reason == errors_pb2.ERROR_REASON_CALLER_UNDECLARED
+    assert caught.value.metadata == {"caller": "localhost"}

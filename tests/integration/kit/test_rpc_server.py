@@ -24,6 +24,7 @@ from services.kit.errors import KefuError, Unavailable
 from services.kit.server import ContractError, ServerConfig
 from services.kit.testing.grpc import serve, start
 from services.kit.testing.polling import eventually
+from services.kit.testing.tls import self_signed
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -64,6 +65,37 @@ async def test_method_that_is_not_for_asyncio_is_refused(contract: Any, tmp_path
     registered = [(contract.rpc.add_EchoServiceServicer_to_server, Blocking())]
     with pytest.raises(TypeError, match="EchoService/Say must be a coroutine function"):
         await start(registered, keys_folder=tmp_path)
+
+
+async def test_probes_ask_a_port_of_their_own_where_the_other_speaks_tls(contract: Any, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    config = ServerConfig(
+        tls_certificate=certificate,
+        tls_key=key,
+        tls_client_ca=certificate,
+        health_listen="127.0.0.1:0",
+        grace_seconds=1.0,
+    )
+    running = await start(contract.registered(), keys_folder=tmp_path / "keys", config=config)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{running.server.health_port}") as kubelet:
+        health = health_pb2_grpc.HealthStub(kubelet)
+        for service in ("liveness", "readiness"):
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+            assert answer.status == SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await contract.rpc.EchoServiceStub(kubelet).Hello(contract.pb.HelloRequest(), timeout=5)
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED, "nothing but health is there"
+        await running.server.health.drain()
+        answer = await health.Check(health_pb2.HealthCheckRequest(service="readiness"), timeout=5)
+        assert answer.status == NOT_SERVING
+    await running.close()
+
+
+async def test_a_taken_port_for_probes_is_named(contract: Any, tmp_path: Path) -> None:
+    async with serve(contract.registered(), keys_folder=tmp_path) as running:
+        taken = ServerConfig(health_listen=running.address)
+        with pytest.raises(OSError, match="for probes: is the port taken"):
+            await start(contract.registered(), keys_folder=tmp_path / "more", config=taken)
 
 
 async def test_method_left_out_is_unimplemented(contract: Any, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.config import ConfigError, load
 from services.kit.errors import InvalidArgument, ResourceExhausted, Unauthenticated
-from services.kit.keys import KeySet, new_key_pair
+from services.kit.keys import KeySet, KeySetError, new_key_pair
 
 USER = User("anna", "anna", "Anna", {"desk": frozenset({"agent"})})
 
@@ -109,6 +109,17 @@ def test_tokens_are_kept_for_minutes_and_rotate_with_the_key_files(tmp_path: Pat
     now[0] += 250
     assert jwt.get_unverified_header(issuer.person(USER))["kid"] == "2026-02"
     assert {key["kid"] for key in issuer.jwks()["keys"]} == {"2026-01", "2026-02"}
+
+
+def test_public_keys_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    private.mkdir()
+    new_key_pair(private, "k")
+    (private / "public").rename(public)
+    with pytest.raises(KeySetError, match="public"):
+        Issuer(private)
+    issuer = Issuer(private, public_keys=public)
+    assert TokenVerifier(KeySet(public), Access({})).verify(issuer.person(USER)).roles("desk") == {"agent"}
 
 
 def test_a_token_is_short_lived_and_names_the_roles(tmp_path: Path) -> None:

@@ -260,6 +260,7 @@ def test_current_call() -> None:
 def test_order_of_the_chain() -> None:
     assert steps.ORDER == (
         "trace",
+        "caller",
         "deadline",
         "authenticate",
         "decode",

@@ -42,6 +42,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The method declares no permission and is therefore closed. PERMISSION_DENIED."""
     ERROR_REASON_SIGN_IN_FAILED: _ErrorReason.ValueType  # 23
     """User name or password is wrong, or the account is locked. UNAUTHENTICATED."""
+    ERROR_REASON_CALLER_UNDECLARED: _ErrorReason.ValueType  # 24
+    """The calling service is not among those that the call list lets call this one. metadata: caller (its certificate's
+    common name).
+    """
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 40
     """No such object at this site. NOT_FOUND."""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 41
@@ -104,6 +108,10 @@ ERROR_REASON_METHOD_CLOSED: ErrorReason.ValueType  # 22
 """The method declares no permission and is therefore closed. PERMISSION_DENIED."""
 ERROR_REASON_SIGN_IN_FAILED: ErrorReason.ValueType  # 23
 """User name or password is wrong, or the account is locked. UNAUTHENTICATED."""
+ERROR_REASON_CALLER_UNDECLARED: ErrorReason.ValueType  # 24
+"""The calling service is not among those that the call list lets call this one. metadata: caller (its certificate's
+common name).
+"""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 40
 """No such object at this site. NOT_FOUND."""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 41
