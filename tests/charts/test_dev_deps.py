@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,10 @@ def test_the_stores_of_a_developers_cluster_are_sound() -> None:
 
 def test_the_first_set_leads_to_the_stores_and_holds_what_they_ask_for() -> None:
     done = subprocess.run(
-        [str(ROOT / ".venv/bin/kefu"), "secrets", "--namespace", "kefu"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "services.cli", "secrets", "--namespace", "kefu"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     made = {one["metadata"]["name"]: one["stringData"] for one in yaml.safe_load_all(done.stdout)}
     stores = helm().render(DEPS, {})

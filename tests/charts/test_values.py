@@ -106,6 +106,14 @@ def test_one_variable_of_one_role_can_be_set_changed_and_removed() -> None:
     assert {**other, "KEFU_LOG_LEVEL": "INFO"} == untouched
 
 
+@pytest.mark.parametrize(
+    ("given", "text"), [(2_000_000, "2000000"), (0.25, "0.25"), (True, "true"), ("{{ .Release.Name }}-x", "kefu-x")]
+)
+def test_numbers_stay_numbers_and_text_is_a_template(given: Any, text: str) -> None:
+    over = {"services": {"intake": {"env": {"KEFU_DATABASE_CONNECTIONS": given}}}}
+    assert env_of(render("default", over), "kefu-intake")["KEFU_DATABASE_CONNECTIONS"] == text
+
+
 def test_variables_come_from_secrets_config_maps_and_the_pod_too() -> None:
     names = {"KEFU_SITE_NAME": {"configMapKeyRef": {"name": "own", "key": "name"}}}
     release = render("default", {"defaults": {"env": names, "envFrom": [{"secretRef": {"name": "more"}}]}})

@@ -63,7 +63,7 @@ securityContext:
 {{- $value := index . 2 -}}
 - name: {{ $name }}
 {{- if not (kindIs "map" $value) }}
-  value: {{ tpl (toString $value) $root | quote }}
+  value: {{ tpl (include "kefu.text" $value) $root | quote }}
 {{- else if $value.secret }}
   valueFrom:
     secretKeyRef:
@@ -73,6 +73,11 @@ securityContext:
   valueFrom:
     {{- toYaml $value | nindent 4 }}
 {{- end }}
+{{- end }}
+
+{{/* A value as text. Numbers of YAML are floats here, which would print a million as 1e+06. */}}
+{{- define "kefu.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ printf "%.0f" . }}{{ else }}{{ toString . }}{{ end }}
 {{- end }}
 
 {{/* The Kubernetes Secret behind an entry of `secrets`. (root, entry, who asks) */}}
@@ -90,7 +95,7 @@ securityContext:
 {{- $root := index . 0 }}
 {{- $workload := index . 1 }}
 {{- $spec := $workload.spec }}
-{{- $env := deepCopy $spec.env }}
+{{- $env := dict }}
 {{- range $name, $file := $spec.files }}
 {{- $_ := set $env $name (printf "/etc/kefu/%s%s" $file.secret (ternary (printf "/%s" $file.path) "" (not (empty $file.path)))) }}
 {{- end }}
@@ -105,6 +110,12 @@ securityContext:
 {{- end }}
 {{- include "kefu.tlsEnv" (list $root $workload $env) }}
 {{- include "kefu.telemetryEnv" (list $root $workload $env) }}
+{{- range $name, $value := $spec.env }}
+{{- if hasKey $env $name }}
+{{- fail (printf "services.%s: env.%s: the chart sets it, from files, ports, profiles, drain, tls, telemetry or the call list; change it there" $workload.service $name) }}
+{{- end }}
+{{- $_ := set $env $name $value }}
+{{- end }}
 {{- range $name, $value := $env }}
 {{ include "kefu.variable" (list $root $name $value) }}
 {{- end }}
