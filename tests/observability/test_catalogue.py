@@ -15,8 +15,8 @@ from tests.observability.stack import SITE, Stack, until
 from tests.observability.traffic import Done
 
 OWNERS: Mapping[str, tuple[str, ...]] = {
-    "intake": ("rpc", "process", "policy", "intake"),
-    "staffing": ("rpc", "process", "policy", "staffing"),
+    "intake": ("rpc", "process", "work", "policy", "intake"),
+    "staffing": ("rpc", "process", "work", "policy", "staffing"),
     "gateway": ("rpc", "process", "gateway"),
     "stream": ("rpc", "process", "gateway"),
 }
