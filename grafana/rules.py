@@ -42,14 +42,19 @@ def jobs(document: Mapping[str, Any]) -> str:
 def files(document: Mapping[str, Any]) -> dict[str, str]:
     """File name → text of each file of rules. Raises SloError."""
     return {
-        "slo.yaml": _text("kefu-slo", [rule for name, slo in document["slos"].items() for rule in _slo(name, slo, document)]),
+        "slo.yaml": _text(
+            "kefu-slo", [rule for name, slo in document["slos"].items() for rule in _slo(name, slo, document)]
+        ),
         "alerts.yaml": _text("kefu-alerts", [*_levels(), *_alerts(document)]),
     }
 
 
 def _text(group: str, rules: Sequence[Rule]) -> str:
     body = yaml.safe_dump(
-        {"groups": [{"name": group, "interval": "15s", "rules": list(rules)}]}, allow_unicode=True, sort_keys=False, width=1_000
+        {"groups": [{"name": group, "interval": "15s", "rules": list(rules)}]},
+        allow_unicode=True,
+        sort_keys=False,
+        width=1_000,
     )
     return f"# Made from grafana/slo.yaml by `make dashboards`; edit there.\n{body}"
 

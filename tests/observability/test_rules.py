@@ -97,7 +97,7 @@ def test_the_watchdog_always_fires(tmp_path: Path) -> None:
 def test_the_unanswered_count_against_the_service_level(tmp_path: Path) -> None:
     """Nobody answers: the histogram of answers is empty, and the service level is 0, not absent."""
     broken = {'kefu_sla_total{site="desk",clock="FIRST_RESPONSE",outcome="breached"}': "0+2x100"}
-    level = 'site:kefu_promises_kept:ratio15m or site:kefu_promises_due:increase15m > bool 1e9'
+    level = "site:kefu_promises_kept:ratio15m or site:kefu_promises_due:increase15m > bool 1e9"
     _promtool([_unit(broken, [(f"count({level})", "20m", True)])], tmp_path)
 
 
@@ -115,7 +115,11 @@ def _unit(series: dict[str, str], checks: list[tuple[str, str, bool]]) -> dict[s
 
 def _promtool(tests: list[dict[str, Any]], folder: Path) -> None:
     assert PROMTOOL is not None
-    suite = {"rule_files": [str(path) for path in rules.RULES.glob("*.yaml")], "evaluation_interval": "15s", "tests": tests}
+    suite = {
+        "rule_files": [str(path) for path in rules.RULES.glob("*.yaml")],
+        "evaluation_interval": "15s",
+        "tests": tests,
+    }
     file = folder / "suite.yaml"
     file.write_text(yaml.safe_dump(suite), encoding="utf-8")
     run = subprocess.run([PROMTOOL, "test", "rules", str(file)], capture_output=True, text=True, check=False)
