@@ -55,7 +55,7 @@ def _text(board: Board, language: str, every: list[Board]) -> str:
             .datasource(SOURCE)
             .icon_color("blue")
             .expr(DEPLOYED)
-        )  # fmt: skip
+        )
     )
     made.with_variable(build.DatasourceVariable("datasource").label(("Data source", "数据源")[at]).type("prometheus"))
     made.with_variable(_variable("job", ("Process", "进程"), "label_values(kefu_build_info, job)", at))
