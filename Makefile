@@ -12,8 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
 STAMP := $(VENV)/.installed
-SOURCES := services tests protos/generate.py charts/generate.py
-SOURCES := services tests grafana protos/generate.py
+SOURCES := services tests grafana protos/generate.py charts/generate.py
 
 .PHONY: help
 help: ## list the targets
