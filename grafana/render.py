@@ -10,7 +10,8 @@ from grafana_foundation_sdk.builders import prometheus, stat, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.boards import Board, Panel, Text, boards
+from grafana.boards import boards
+from grafana.shared import Board, Panel, Text
 
 LANGUAGES: Final = {"en": 0, "zh-CN": 1}
 SUFFIX: Final = {"en": "en", "zh-CN": "zh"}
