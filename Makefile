@@ -7,11 +7,12 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 
 PYTHON ?= python3
 CALLS ?=
+BOARD ?= on-call
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
 STAMP := $(VENV)/.installed
-SOURCES := services tests protos/generate.py charts/generate.py
+SOURCES := services tests grafana protos/generate.py charts/generate.py
 
 .PHONY: help
 help: ## list the targets
@@ -98,6 +99,14 @@ lock: setup ## write the lock files again from requirements*.in
 	@for name in requirements-bootstrap requirements requirements-dev; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$name.in -o $$name.lock; \
 	done
+
+##@ On call
+
+.PHONY: dashboards panels
+dashboards: setup ## write grafana/dashboards and grafana/rules anew from their sources
+	@$(BIN)/python -m grafana
+panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http://…)
+	@$(BIN)/python -m grafana.panels $(BOARD)
 
 ##@ Measure
 

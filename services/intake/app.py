@@ -30,10 +30,12 @@ from services.intake.servicer.conversations import ConversationServicer
 from services.intake.servicer.site import SiteRpcs
 from services.intake.servicer.watch import WatchSiteRpcs
 from services.intake.worker import Worker
+from services.kit import figures
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
+from services.kit.figures import Figures
 from services.kit.health import Check
 from services.kit.ids import Ids
 from services.kit.inbox import Consumer
@@ -51,7 +53,7 @@ from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles
 
 SERVICE = "intake"
-OWNERS = ("rpc", "process", profile_metrics.OWNER, SERVICE)
+OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
 # How soon a version that begins or is reloaded shows in the metrics.
 STANDING_SECONDS = 2.0
 # Durable consumers that must have had an event before the outbox forgets it.
@@ -143,7 +145,8 @@ async def build(config: IntakeConfig) -> App:
     converter = Converter(Vault(Keys.read(config.sealing_keys)))
     commands = Commands(database, rules, observe=measured.decided, bot_patience_s=config.bot_patience_seconds)
     feed = Feed(config.nats)
-    relay = Relay(database, config.nats, consumers=CONSUMERS)
+    work = Figures(metrics, database)
+    relay = Relay(database, config.nats, consumers=CONSUMERS, progress=work.consumers)
     people = People(database, rules, converter, observe=measured.decided)
     listens = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),
@@ -162,6 +165,7 @@ async def build(config: IntakeConfig) -> App:
                 SITE: Router(database, rules, observe=measured.decided).fire,
                 follow_ups.OWNER_KIND: follow_ups.fire,
             },
+            fired=work.fired,
         ),
         consumers=[
             Consumer(
@@ -176,7 +180,7 @@ async def build(config: IntakeConfig) -> App:
             for name, subjects, handler in listens
         ],
         metrics=measured,
-        others=[search.Indexer(database).run] if config.search else [],
+        others=[work.keep, *([search.Indexer(database).run] if config.search else [])],
     )
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=_checks(database))
     conversations = ConversationServicer(

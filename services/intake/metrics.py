@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from services.intake.domain.clock import Change, Kind, What
@@ -69,7 +70,13 @@ class IntakeMetrics:
                     self._assignments[site, entry.detail.cause].inc()
 
     def promises(self, profiles: Iterable[Profile]) -> None:
-        """Expose the first-response promises in force, and no others."""
+        """Expose the first-response promises in force, and no others; a site's counters of promises begin at 0.
+
+        A counter that appears with its first breach has no increase: the first one would never be seen.
+        """
+        profiles = tuple(profiles)
+        for site, kind, outcome in product({one.site for one in profiles}, Kind, _OUTCOMES.values()):
+            self._sla[site, kind, outcome].inc(0)
         promised = {
             (profile.site, queue.id): queue.first_response_s
             for profile in profiles

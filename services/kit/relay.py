@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -46,10 +47,29 @@ DELETE FROM kefu_outbox WHERE position = ANY (ARRAY(
 _OPEN = "SELECT EXISTS (SELECT FROM kefu_outbox WHERE published_seq IS NULL)"
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a durable consumer is."""
+
+    pending: int
+    """Events in the stream that it has not acknowledged."""
+    acknowledged: int
+    """Sequence in the stream up to which it is done."""
+
+
 class Relay:
     """Moves one service's outbox. `consumers` are the durable names that must have had an event before it goes."""
 
-    def __init__(self, database: Database, url: str, *, consumers: Sequence[str] = (), replicas: int = 1) -> None:
+    def __init__(
+        self,
+        database: Database,
+        url: str,
+        *,
+        consumers: Sequence[str] = (),
+        replicas: int = 1,
+        progress: Callable[[Mapping[str, Progress]], None] | None = None,
+    ) -> None:
+        self._progress = progress
         self._database = database
         self._url = url
         self._consumers = tuple(consumers)
@@ -135,9 +155,16 @@ class Relay:
         """Return the stream sequence up to which every declared consumer is done; 0 while one of them is missing."""
         last = (await link.jetstream.stream_info(bus.STREAM)).state.last_seq
         infos = {info.name: info for info in await link.jetstream.consumers_info(bus.STREAM)}
+        if self._progress is not None:
+            self._progress({name: _progress(info) for name, info in infos.items() if info.config.durable_name})
         if any(name not in infos for name in self._consumers):
             return 0
         return min((_floor(info, last) for info in infos.values() if info.config.durable_name), default=last)
+
+
+def _progress(info: api.ConsumerInfo) -> Progress:
+    acknowledged = info.ack_floor.stream_seq if info.ack_floor is not None else 0
+    return Progress((info.num_pending or 0) + (info.num_ack_pending or 0), acknowledged)
 
 
 def _floor(info: api.ConsumerInfo, last: int) -> int:

@@ -14,11 +14,13 @@ from kefu.common.v1 import clock_service_pb2_grpc, errors_pb2
 from kefu.staffing.v1 import staffing_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
+from services.kit import figures
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.errors import NotFound
+from services.kit.figures import Figures
 from services.kit.health import Check
 from services.kit.interceptors.steps import Tools
 from services.kit.keys import KeySet
@@ -41,7 +43,7 @@ from services.staffing.store import Store
 from services.staffing.worker import Worker
 
 SERVICE = "staffing"
-OWNERS = ("rpc", "process", profile_metrics.OWNER, SERVICE)
+OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -103,7 +105,7 @@ async def build(config: StaffingConfig) -> App:
         callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
     )
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
-    worker = Worker(database, config.nats)
+    worker = Worker(database, config.nats, Figures(metrics, database))
     settler = Settler(worker.relay, config.nats)
     time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
     servicer = StaffingServicer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,7 @@ class Database:
         self.hints = Hints(self.pool, service)
         self.new_id = new_id or Ids()
         self.clock: Clock = DatabaseClock()
+        self.observe: Callable[[float], None] | None = None
         self._resync: asyncio.Task[None] | None = None
 
     @property
@@ -80,6 +81,7 @@ class Database:
         `durable=False` does not wait for the disk: only for what may be done again after a power cut.
         Raises Unavailable, Aborted, DeadlineExceeded or ResourceExhausted for the database's own failures.
         """
+        began = time.perf_counter()
         async with self._connection() as connection:
             await connection.execute(_begin(sites, read_only=read_only, durable=durable), timeout=_seconds())
             try:
@@ -91,6 +93,8 @@ class Database:
             except BaseException:
                 await _roll_back(connection)
                 raise
+        if self.observe is not None:
+            self.observe(time.perf_counter() - began)
         tx.committed()
         for channel in tx.hints:
             self.hints.give(channel)

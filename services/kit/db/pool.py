@@ -24,12 +24,18 @@ class Pool:
 
     def __init__(self, dsn: str, *, size: int, settings: Mapping[str, str]) -> None:
         self.dsn = dsn
+        self.size = size
         self._settings = dict(settings)
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._closed = False
         self.on_connect: Callable[[Connection], Awaitable[None]] | None = None
+
+    @property
+    def busy(self) -> int:
+        """How many connections are in use."""
+        return len(self._busy)
 
     async def take(self, within: float) -> Connection:
         """Return a connection of one's own; give it back with `release`.

@@ -22,6 +22,7 @@ from services.kit.errors import Aborted, DeadlineExceeded, ResourceExhausted, Un
 from services.kit.timers.table import CHANNEL, POLL_SECONDS, Timer
 
 Fire: TypeAlias = Callable[[list[Timer], Transaction], Awaitable[None]]
+Fired: TypeAlias = Callable[[Sequence[Timer], datetime], None]
 
 BATCH = 500
 SWEEP_SECONDS = 1.0
@@ -71,10 +72,13 @@ class Dispatcher:
     When it raises, the batch is tried again one by one; a timer that fails five times is parked.
     """
 
-    def __init__(self, database: Database, routes: Mapping[str, Fire], *, batch: int = BATCH) -> None:
+    def __init__(
+        self, database: Database, routes: Mapping[str, Fire], *, batch: int = BATCH, fired: Fired | None = None
+    ) -> None:
         self._database = database
         self._routes = dict(routes)
         self._batch = batch
+        self._fired = fired
         self._low = ANCIENT
 
     async def run(self) -> None:
@@ -145,6 +149,9 @@ class Dispatcher:
             if route is None:
                 raise LookupError(f"nobody handles timers of {owner_kind}")
             await route(list(group), tx)
+        if self._fired is not None and timers:
+            fired, now = self._fired, tx.now
+            tx.after_commit(lambda: fired(timers, now))
 
     async def _fire_one(self, timer: Timer) -> None:
         try:
