@@ -110,7 +110,7 @@ panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http
 
 ##@ Measure
 
-.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack replay screenshots
+.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -125,6 +125,12 @@ bench-scale: setup ## a message's cost with ten million stored, and with two rep
 	@$(BIN)/python -m tests.bench.bench_scale
 bench-stack: setup ## seconds that `kefu up` takes, and what each process holds
 	@$(BIN)/python -m tests.bench.bench_stack
+bench-forecast: setup ## forecasts beside the plain ones, intervals, today's update (CALLS=history.csv)
+	@$(BIN)/python -m tests.bench.bench_forecast $(CALLS)
+bench-staffing: setup ## people needed in 13,440 cells, and the closed forms beside the simulation
+	@$(BIN)/python -m tests.bench.bench_staffing
+staffing-model: setup ## fit the correction for uneven handling times again (some minutes)
+	@$(BIN)/python -m tests.bench.staffing_model
 replay: setup ## replay a recorded call log day by day into docs/replay.md (CALLS=file.tsv.gz)
 	@test -n "$(CALLS)" || { echo "make replay CALLS=path/to/log.tsv.gz"; exit 2; }
 	@$(BIN)/python -m services.stack.weeks "$(CALLS)"

@@ -28,6 +28,8 @@ LAZY: dict[str, tuple[str, str]] = {
     "check-config": ("services.stack.commands.run", "check_config"),
     "profile": ("services.policy.cli", "profile"),
     "simulate": ("services.stack.commands.simulate", "simulate"),
+    "forecast": ("services.staffing.cli.forecast", "forecast"),
+    "staff": ("services.staffing.cli.staff", "staff"),
     "up": ("services.stack.commands.local", "up"),
     "down": ("services.stack.commands.local", "down"),
     "status": ("services.stack.commands.local", "status"),
@@ -48,6 +50,8 @@ SHORT: dict[str, str] = {
     "check-config": "check a service's settings without starting it",
     "profile": "check, show and compare the sites' rules",
     "simulate": "replay a recorded call log in virtual time",
+    "forecast": "forecast contacts and handling times from a history",
+    "staff": "people needed for a service level, simulated",
     "up": "start everything on this machine",
     "down": "stop it; its state stays",
     "status": "what runs, how it is, where it listens",
@@ -66,6 +70,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Run": ("serve", "work", "migrate", "check-config"),
     "In a cluster": ("secrets", "account", "smoke"),
     "Rules and replays": ("profile", "simulate"),
+    "Plan": ("forecast", "staff"),
     "Care": ("doctor", "bundle", "parked", "reconcile"),
 }
 

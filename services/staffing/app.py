@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc, errors_pb2
-from kefu.staffing.v1 import staffing_service_pb2_grpc
+from kefu.staffing.v1 import planning_service_pb2_grpc, staffing_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.kit import figures
@@ -39,6 +39,7 @@ from services.staffing.config import StaffingConfig
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones
 from services.staffing.servicer import StaffingServicer
+from services.staffing.servicer_planning import PlanningServicer
 from services.staffing.store import Store
 from services.staffing.worker import Worker
 
@@ -116,6 +117,8 @@ async def build(config: StaffingConfig) -> App:
         metrics=StaffingMetrics(metrics),
     )
     server.add(staffing_service_pb2_grpc.add_StaffingServiceServicer_to_server, servicer)
+    planning = PlanningServicer(zones(profiles, database))
+    server.add(planning_service_pb2_grpc.add_PlanningServiceServicer_to_server, planning)
     server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
     return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler)
 

@@ -931,6 +931,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}:sizeStaff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The smallest number of people that keeps every promise for one steady queue, or what a given number achieves; both by Er
+         * @description The smallest number of people that keeps every promise for one steady queue, or what a given number achieves; both
+         *     by Erlang C or A and by simulation. Nothing is stored: ask again with more calls, longer handling or fewer people.
+         *     INVALID_FIELD when more than 250,000 people would be needed.
+         *
+         *     Permission: `reports.read`.
+         */
+        get: operations["staffing_SizeStaff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/people": {
         parameters: {
             query?: never;
@@ -1964,6 +1988,82 @@ export interface components {
          * @enum {string}
          */
         StaffingPresenceState: "STATE_UNSPECIFIED" | "STATE_OFFLINE" | "STATE_AVAILABLE" | "STATE_BUSY" | "STATE_BREAK" | "STATE_AWAY" | "STATE_OFF_POST";
+        /**
+         * @description Whose answers count towards a service level.
+         *     - `DEFINITION_UNSPECIFIED`: As OFFERED.
+         *     - `DEFINITION_OFFERED`: Answered in time, of all who came.
+         *     - `DEFINITION_ANSWERED`: Answered in time, of those who were answered.
+         *     - `DEFINITION_ANY`: Out of the queue in time, answered or gone.
+         * @enum {string}
+         */
+        StaffingSizeStaffRequestDefinition: "DEFINITION_UNSPECIFIED" | "DEFINITION_OFFERED" | "DEFINITION_ANSWERED" | "DEFINITION_ANY";
+        /** @description Response of SizeStaff. */
+        StaffingSizeStaffResponse: {
+            /**
+             * Format: int32
+             * @description People to be present.
+             */
+            present: number;
+            /**
+             * Format: int32
+             * @description People to schedule so that they are.
+             */
+            scheduled: number;
+            /** @description By formula. */
+            formula?: components["schemas"]["StaffingSizeStaffResponseFigures"];
+            /** @description By simulation; absent for a queue without patience above its capacity, and for more than 1,600 contacts at a time. */
+            simulated?: components["schemas"]["StaffingSizeStaffResponseFigures"];
+            /**
+             * Format: int32
+             * @description Contacts simulated.
+             */
+            simulatedContacts: number;
+            /**
+             * Format: double
+             * @description Standard error of the simulated share answered in time, of all who came.
+             */
+            simulatedError: number;
+            /** @description In what the question lies outside the region where formula and simulation are known to agree; empty inside. */
+            outsideValidatedRegion: string[];
+        };
+        /** @description What customers and people get. Shares are from 0 to 1. */
+        StaffingSizeStaffResponseFigures: {
+            /**
+             * Format: double
+             * @description Answered in time, of all who came.
+             */
+            ofOffered: number;
+            /**
+             * Format: double
+             * @description Answered in time, of those who were answered.
+             */
+            ofAnswered: number;
+            /**
+             * Format: double
+             * @description Out of the queue in time, answered or gone.
+             */
+            anyOutcome: number;
+            /**
+             * Format: double
+             * @description Left without an answer.
+             */
+            abandoned: number;
+            /**
+             * Format: double
+             * @description Waited at all.
+             */
+            waits: number;
+            /**
+             * Format: double
+             * @description Mean wait of all in seconds; absent when the queue grows for ever.
+             */
+            waitSeconds?: number;
+            /**
+             * Format: double
+             * @description Share of capacity in use.
+             */
+            occupancy: number;
+        };
         /** @description RFC 9457. Decide by `reason`; `detail` is for people, in the caller's language. */
         Problem: {
             /** Format: uri */
@@ -4173,6 +4273,66 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["IntakeExportServiceLevelReportResponse"];
                     "*/*": string;
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_SizeStaff: {
+        parameters: {
+            query?: {
+                /** @description Contacts in one interval. */
+                contacts?: number;
+                /** @description Length of the interval in seconds; 0 for 900. */
+                intervalSeconds?: number;
+                /** @description Mean handling time in seconds, as measured at the concurrency given. */
+                handlingSeconds?: number;
+                /** @description Mean patience in seconds; 0 when nobody ever leaves. */
+                patienceSeconds?: number;
+                /** @description Squared coefficient of variation of the handling time; 1 (exponential) when absent. */
+                handlingCv2?: number;
+                /** @description Service level promised; 0 for 0.8. */
+                level?: number;
+                /** @description Answered within so many seconds; 0 for 20. */
+                withinSeconds?: number;
+                definition?: components["schemas"]["StaffingSizeStaffRequestDefinition"];
+                /** @description At most this share abandons; 0 for no limit. */
+                mostAbandoned?: number;
+                /** @description Occupancy at most; 0 for no limit. */
+                mostOccupied?: number;
+                /** @description Share of paid time away from customers. */
+                shrinkage?: number;
+                /** @description Contacts at a time each; 0 for 1. */
+                concurrency?: number;
+                /** @description Judge so many people instead of sizing; 0 to size. */
+                present?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of SizeStaffRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingSizeStaffResponse"];
                 };
             };
             400: components["responses"]["E400"];
