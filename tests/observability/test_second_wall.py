@@ -13,7 +13,7 @@ from services.kit.db import Database
 SERVICES = ("intake", "staffing", "gateway")
 # Tables of the kit that belong to no site's staff: queues of work, read by the worker alone, and idempotency by caller.
 OURS = ("kefu_", "profile_versions")
-# Behind a policy its index could not be used; see docs/decisions/0301-row-level-security-as-second-wall.md.
+# Behind a policy its index could not be used; see docs/decisions/0201-row-level-security-as-second-wall.md.
 OUTSIDE = {"intake": {"search_entries"}, "staffing": set[str]()}
 _WITH_SITE = """
 SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS walled,
