@@ -7,6 +7,7 @@ at the same time, so that an aggregate does not race itself; several lanes keep 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
@@ -130,7 +131,8 @@ class GroupCommit(Generic[C, R]):
             if len(results) != len(commands):
                 raise RuntimeError(f"{len(commands)} commands gave {len(results)} results")  # noqa: TRY301
         except _HOPELESS as error:
-            return [error] * len(commands)
+            # one each: whoever raises an exception adds its own traceback and context to it
+            return [copy.copy(error) for _ in commands]
         except Exception as error:
             if len(commands) == 1:
                 return [error]

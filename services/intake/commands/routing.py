@@ -73,9 +73,8 @@ class Router:
         if turn is None and online == held.customers_online:
             return
         active = held.surge if turn is None else turn is surge.Turn.ENTERED
-        await sites.note(tx, site, surge=active, customers_online=online)
+        version = await sites.note(tx, site, surge=active, customers_online=online)
         if turn is not None:
-            version = int(tx.now.timestamp() * 1_000_000)
             tx.publish(events.surge_changed(site, active=active, online=online, at=tx.now, version=version))
 
 

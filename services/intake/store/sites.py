@@ -18,7 +18,14 @@ _ONLINE: Final = """
 SELECT count(*) FROM conversations
 WHERE site = $1 AND state NOT IN ('CLOSED', 'ABANDONED', 'REDIRECTED', 'AWAITING_RATING')
 """
-_NOTE: Final = "UPDATE site_states SET surge = $2, customers_online = $3, changed_at = $4 WHERE site = $1"
+# Versions were microseconds of the clock once: the counter goes on above those, and never stands still.
+_NOTE: Final = """
+UPDATE site_states
+SET surge = $2, customers_online = $3, changed_at = $4,
+    version = greatest(version + 1, (extract(epoch FROM $4::timestamptz) * 1000000)::bigint)
+WHERE site = $1
+RETURNING version
+"""
 _FREE: Final = """
 SELECT person, capacity, load, idle_since, skills, certified FROM agents
 WHERE site = $1 AND active AND presence = 'AVAILABLE' AND load < capacity
@@ -68,9 +75,9 @@ async def online(tx: Transaction, site: str) -> int:
     return int(await tx.fetchval(_ONLINE, site))
 
 
-async def note(tx: Transaction, site: str, *, surge: bool, customers_online: int) -> None:
-    """Record how the site stands."""
-    await tx.execute(_NOTE, site, surge, customers_online, tx.now)
+async def note(tx: Transaction, site: str, *, surge: bool, customers_online: int) -> int:
+    """Record how the site stands; returns the version of this state. The site must be held."""
+    return int(await tx.fetchval(_NOTE, site, surge, customers_online, tx.now))
 
 
 async def free(tx: Transaction, site: str) -> Sequence[Agent]:
