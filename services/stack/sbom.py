@@ -42,8 +42,8 @@ def _component(one: Distribution) -> dict[str, Any]:
 
 
 def _licence(one: Distribution) -> dict[str, Any]:
-    if expression := one.metadata.get("License-Expression"):
-        return {"expression": expression}
+    if expressions := one.metadata.get_all("License-Expression"):
+        return {"expression": expressions[0]}
     classified = [
         line.rpartition(" :: ")[2]
         for line in one.metadata.get_all("Classifier") or []
