@@ -13,15 +13,15 @@ import uvloop
 from services.gateway.config import GatewayConfig
 from services.gateway.identity.store import expire_sessions
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.webhooks.egress import Egress
 from services.gateway.webhooks.events import Intake
-from services.gateway.webhooks.sender import Sender
+from services.gateway.webhooks.sender import sender
 from services.kit import audit
 from services.kit.config import ConfigError
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.errors import KefuError
 from services.kit.inbox import Consumer, expire_inbox
+from services.kit.outbound.egress import Egress
 from services.kit.telemetry.http import MetricsPort
 from services.kit.telemetry.trace import Tracer
 from services.kit.uow import expire_replies
@@ -45,7 +45,7 @@ class Worker:
         self._database = database
         self._egress = Egress(private=config.webhooks_private)
         vault = Vault(Keys.read(config.sealing_keys))
-        self.sender = Sender(database, vault, self._egress, metrics.deliveries)
+        self.sender = sender(database, vault, self._egress, metrics.deliveries)
         self.consumer = Consumer(
             database,
             config.nats,
