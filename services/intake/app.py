@@ -15,6 +15,7 @@ from kefu.intake.v1 import conversation_service_pb2_grpc, site_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.intake.commands import follow_ups
+from services.intake.commands.erasure import erase
 from services.intake.commands.group import Commands
 from services.intake.commands.people import PEOPLE, PEOPLE_SUBJECTS, TIERS, TIERS_SUBJECTS, People
 from services.intake.commands.routing import Router
@@ -30,6 +31,7 @@ from services.intake.servicer.conversations import ConversationServicer
 from services.intake.servicer.site import SiteRpcs
 from services.intake.servicer.watch import WatchSiteRpcs
 from services.intake.worker import Worker
+from services.kit import erasure
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
@@ -147,6 +149,7 @@ async def build(config: IntakeConfig) -> App:
     listens = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),
         (TIERS, TIERS_SUBJECTS, people.handle),
+        (erasure.consumer_of(SERVICE), erasure.SUBJECTS, erasure.Handler(erase)),
         *([(search.CONSUMER, search.SUBJECTS, search.note)] if config.search else []),
     )
     names = [name for name, _, _ in listens]

@@ -18,6 +18,7 @@ from kefu.events.v1.event_pb2 import Event
 
 from services.gateway.config import GatewayConfig
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.webhooks import store
 from services.gateway.webhooks.events import Intake
 from services.gateway.webhooks.sender import sender as make_courier
 from services.gateway.webhooks.store import Due
@@ -26,6 +27,7 @@ from services.kit import bus
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.embedded import EmbeddedNats
+from services.kit.erasure import Handler
 from services.kit.errors import InvalidArgument
 from services.kit.inbox import Consumer
 from services.kit.outbound import courier, signature
@@ -328,3 +330,21 @@ def test_webhooks_are_idempotent_listed_and_kept_to_their_site(parts: Any, admin
 
 def test_the_waits_add_up_to_more_than_a_day() -> None:
     assert 86_400 < sum(courier.WAITS) < 2 * 86_400
+
+
+async def test_a_forgotten_customer_is_in_no_delivery(admin: Browser, receiver: Receiver, database: Database) -> None:
+    name, _ = await subscribe(admin, receiver)
+    for customer in ("c-gone", "c-stays"):
+        happened = event()
+        happened.tier_changed.customer, happened.tier_changed.tier = customer, "VIP"
+        await arrive(database, happened)
+    asked = event()
+    asked.erasure_requested.request = f"sites/{SITE}/dataRequests/r"
+    asked.erasure_requested.customers.append("c-gone")
+    async with database.transaction() as tx:
+        await Handler(store.forget)(asked, tx)
+        [answer] = [one.event for one in tx.events]
+    assert dict(answer.erasure_done.erased) == {"webhook_deliveries": 1}
+    assert [one["kind"] for one in await deliveries(admin, name)] == ["tier_changed"]
+    bodies = await database.fetch("SELECT convert_from(body, 'UTF8') AS body FROM webhook_deliveries")
+    assert [json.loads(one["body"])["data"]["tierChanged"]["customer"] for one in bodies] == ["c-stays"]
