@@ -13,15 +13,17 @@ import uvloop
 from services.gateway.config import GatewayConfig
 from services.gateway.identity.store import expire_sessions
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.webhooks.egress import Egress
+from services.gateway.webhooks import store
 from services.gateway.webhooks.events import Intake
-from services.gateway.webhooks.sender import Sender
-from services.kit import audit
+from services.gateway.webhooks.sender import sender
+from services.kit import audit, erasure
 from services.kit.config import ConfigError
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.errors import KefuError
 from services.kit.inbox import Consumer, expire_inbox
+from services.kit.outbound.egress import Egress
+from services.kit.relay import Relay
 from services.kit.telemetry.http import MetricsPort
 from services.kit.telemetry.trace import Tracer
 from services.kit.uow import expire_replies
@@ -45,21 +47,23 @@ class Worker:
         self._database = database
         self._egress = Egress(private=config.webhooks_private)
         vault = Vault(Keys.read(config.sealing_keys))
-        self.sender = Sender(database, vault, self._egress, metrics.deliveries)
-        self.consumer = Consumer(
-            database,
-            config.nats,
-            name=CONSUMER,
-            subjects=SUBJECTS,
-            handler=Intake(self.sender.news.set),
-            tracer=tracer,
-        )
+        self.sender = sender(database, vault, self._egress, metrics.deliveries)
+        self._relay = Relay(database, config.nats)
+        self.consumers = [
+            Consumer(database, config.nats, name=name, subjects=subjects, handler=handler, tracer=tracer)
+            for name, subjects, handler in (
+                (CONSUMER, SUBJECTS, Intake(self.sender.news.set)),
+                (erasure.consumer_of(SERVICE), erasure.SUBJECTS, erasure.Handler(store.forget)),
+            )
+        ]
 
     async def run(self) -> None:
         """Work for ever; ends by cancellation."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.consumer.run(), name="webhook events")
+                for consumer in self.consumers:
+                    group.create_task(consumer.run(), name=consumer.name)
+                group.create_task(self._relay.run(), name="relay")
                 group.create_task(self.sender.run(), name="webhook sender")
                 group.create_task(audit.keep_sealed(self._database), name="audit")
                 group.create_task(self._housekeeping(), name="housekeeping")

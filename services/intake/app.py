@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
@@ -15,6 +15,7 @@ from kefu.intake.v1 import conversation_service_pb2_grpc, site_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.intake.commands import follow_ups
+from services.intake.commands.erasure import erase
 from services.intake.commands.group import Commands
 from services.intake.commands.people import PEOPLE, PEOPLE_SUBJECTS, TIERS, TIERS_SUBJECTS, People
 from services.intake.commands.routing import Router
@@ -30,7 +31,7 @@ from services.intake.servicer.conversations import ConversationServicer
 from services.intake.servicer.site import SiteRpcs
 from services.intake.servicer.watch import WatchSiteRpcs
 from services.intake.worker import Worker
-from services.kit import figures
+from services.kit import erasure, figures
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
@@ -38,7 +39,7 @@ from services.kit.db import Database
 from services.kit.figures import Figures
 from services.kit.health import Check
 from services.kit.ids import Ids
-from services.kit.inbox import Consumer
+from services.kit.inbox import Consumer, Handler
 from services.kit.interceptors.steps import Tools
 from services.kit.keys import KeySet
 from services.kit.relay import Relay
@@ -148,9 +149,10 @@ async def build(config: IntakeConfig) -> App:
     work = Figures(metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, progress=work.consumers)
     people = People(database, rules, converter, observe=measured.decided)
-    listens = (
+    listens: tuple[tuple[str, Sequence[str], Handler], ...] = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),
         (TIERS, TIERS_SUBJECTS, people.handle),
+        (erasure.consumer_of(SERVICE), erasure.SUBJECTS, erasure.Handler(erase)),
         *([(search.CONSUMER, search.SUBJECTS, search.note)] if config.search else []),
     )
     names = [name for name, _, _ in listens]

@@ -10,8 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.events.v1.event_pb2 import Event
 from kefu.gateway.v1 import webhook_service_pb2 as pb
 
-from services.gateway.webhooks import signature, store
-from services.gateway.webhooks.egress import check_url
+from services.gateway.webhooks import store
 from services.gateway.webhooks.store import Delivery, Webhook
 from services.kit import call as calls
 from services.kit import pages
@@ -20,6 +19,8 @@ from services.kit.crypto import Vault
 from services.kit.db import Database, Transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.kit.ids import Ids, IdSource
+from services.kit.outbound import signature
+from services.kit.outbound.egress import check_url
 from services.kit.resource_names import ResourceName
 from services.kit.uow import UnitOfWork
 
@@ -46,7 +47,7 @@ class WebhookServicer:
         """Subscribe a URL."""
         site = request.parent.split("/")[1]
         asked = request.webhook
-        check_url(asked.url, private=self._private)
+        check_url(asked.url, private=self._private, field="webhook.url")
         unknown = sorted(set(asked.kinds) - _KINDS)
         if unknown:
             raise InvalidArgument.field("webhook.kinds", f"{unknown[0]} is no fact of kefu.events.v1.Event")

@@ -35,6 +35,12 @@ WHERE w.id = d.webhook AND d.id IN (
 RETURNING d.id, d.event_id, d.body, d.tries, w.id AS webhook, w.url, w.secret_sealed,
     CASE WHEN w.old_secret_until > now() THEN w.old_secret_sealed END AS old_secret_sealed
 """
+# The only fact with a customer's id in it; events carry no words.
+_FORGET: Final = """
+DELETE FROM webhook_deliveries
+WHERE site = $1 AND kind = 'tier_changed'
+  AND convert_from(body, 'UTF8')::json #>> '{data,tierChanged,customer}' = ANY ($2::text[])
+"""
 _NEXT: Final = """
 SELECT extract(epoch FROM min(next_try_at) - now())::float8 FROM webhook_deliveries WHERE state = 'PENDING'
 """
@@ -222,3 +228,9 @@ async def retry(tx: Transaction, delivery: str) -> None:
 
 def _delivery(row: Any) -> Delivery:
     return Delivery(**dict(row))
+
+
+async def forget(tx: Transaction, site: str, customers: Sequence[str]) -> dict[str, int]:
+    """Delete what waits for other companies, or went to them, about these customers; returns rows by table."""
+    deleted = await tx.execute(_FORGET, site, list(customers))
+    return {"webhook_deliveries": int(deleted.split()[-1])}

@@ -66,9 +66,9 @@ async def index_batch(tx: Transaction) -> int:
     return len(taken)
 
 
-async def clear(tx: Transaction, site: str, conversations: list[str]) -> None:
-    """Forget the words of conversations, in the transaction that erases their texts."""
-    await tx.execute(_CLEAR, site, conversations)
+async def clear(tx: Transaction, site: str, conversations: list[str]) -> int:
+    """Forget the words of conversations, in the transaction that erases their texts; returns how many had any."""
+    return int((await tx.execute(_CLEAR, site, conversations)).split()[-1])
 
 
 class Indexer:

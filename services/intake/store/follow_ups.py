@@ -32,7 +32,8 @@ ORDER BY due_at, id LIMIT $6
 """
 _WORKS_HERE: Final = "SELECT EXISTS (SELECT FROM agents WHERE site = $1 AND person = $2 AND active)"
 _ERASE: Final = """
-UPDATE follow_ups SET note = '', outcome = '' WHERE site = $1 AND conversation = ANY ($2::text[])
+UPDATE follow_ups SET note = '', outcome = ''
+WHERE site = $1 AND conversation = ANY ($2::text[]) AND (note <> '' OR outcome <> '')
 """
 
 
@@ -83,9 +84,9 @@ async def page(
     return [_follow_up(row) for row in await tx.fetch(_LIST, site, conversation, list(states), at, id_, limit)]
 
 
-async def erase(tx: Transaction, site: str, conversations: list[str]) -> None:
-    """Overwrite the words of conversations' follow-ups."""
-    await tx.execute(_ERASE, site, conversations)
+async def erase(tx: Transaction, site: str, conversations: list[str]) -> int:
+    """Overwrite the words of conversations' follow-ups; returns how many."""
+    return int((await tx.execute(_ERASE, site, conversations)).split()[-1])
 
 
 def _follow_up(row: asyncpg.Record) -> FollowUp:

@@ -18,18 +18,21 @@ from kefu.events.v1.event_pb2 import Event
 
 from services.gateway.config import GatewayConfig
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.webhooks import sender as sending
-from services.gateway.webhooks import signature
-from services.gateway.webhooks.egress import Egress, RefusedAddressError, check_url, is_public
+from services.gateway.webhooks import store
 from services.gateway.webhooks.events import Intake
-from services.gateway.webhooks.sender import Sender
+from services.gateway.webhooks.sender import sender as make_courier
+from services.gateway.webhooks.store import Due
 from services.gateway.worker import CONSUMER, SUBJECTS
 from services.kit import bus
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.embedded import EmbeddedNats
+from services.kit.erasure import Handler
 from services.kit.errors import InvalidArgument
 from services.kit.inbox import Consumer
+from services.kit.outbound import courier, signature
+from services.kit.outbound.courier import Courier
+from services.kit.outbound.egress import Egress, RefusedAddressError, check_url, is_public
 from services.kit.outbox import subject_of
 from services.kit.testing.polling import eventually
 from tests.integration.gateway.conftest import SITE, Browser, new_id, token_of
@@ -81,11 +84,11 @@ async def database(gateway_config: GatewayConfig) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def make_sender(database: Database, gateway_config: GatewayConfig) -> Callable[..., Sender]:
-    def make(*, private: bool = True, waits: tuple[float, ...] = (0.0, 0.0)) -> Sender:
+def make_sender(database: Database, gateway_config: GatewayConfig) -> Callable[..., Courier[Due]]:
+    def make(*, private: bool = True, waits: tuple[float, ...] = (0.0, 0.0)) -> Courier[Due]:
         assert gateway_config.sealing_keys is not None
         vault = Vault(Keys.read(gateway_config.sealing_keys))
-        return Sender(database, vault, Egress(private=private), GatewayMetrics().deliveries, waits=waits)
+        return make_courier(database, vault, Egress(private=private), GatewayMetrics().deliveries, waits=waits)
 
     return make
 
@@ -134,7 +137,7 @@ async def test_an_event_reaches_its_receiver_signed_and_once(
     admin: Browser,
     receiver: Receiver,
     database: Database,
-    make_sender: Callable[..., Sender],
+    make_sender: Callable[..., Courier[Due]],
     nats_server: EmbeddedNats,
 ) -> None:
     name, secret = await subscribe(admin, receiver, "conversation_moved")
@@ -173,7 +176,7 @@ async def test_an_event_reaches_its_receiver_signed_and_once(
 
 
 async def test_a_failed_delivery_is_tried_again_then_parked_then_retried_by_hand(
-    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Sender]
+    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Courier[Due]]
 ) -> None:
     name, _ = await subscribe(admin, receiver)
     receiver.answers = [500, 302, 404]
@@ -194,7 +197,7 @@ async def test_a_failed_delivery_is_tried_again_then_parked_then_retried_by_hand
 
 
 async def test_while_a_secret_changes_both_sign(
-    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Sender]
+    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Courier[Due]]
 ) -> None:
     name, old = await subscribe(admin, receiver)
     new = (await asyncio.to_thread(admin.post, f"/v1/{name}:rotateSecret")).json["secret"]
@@ -208,7 +211,7 @@ async def test_while_a_secret_changes_both_sign(
 
 
 async def test_nothing_personal_leaves(
-    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Sender]
+    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Courier[Due]]
 ) -> None:
     name, secret = await subscribe(admin, receiver)
     await arrive(database, event(display_name="王小明"))
@@ -220,7 +223,7 @@ async def test_nothing_personal_leaves(
 
 
 async def test_a_private_address_is_never_called(
-    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Sender]
+    admin: Browser, receiver: Receiver, database: Database, make_sender: Callable[..., Courier[Due]]
 ) -> None:
     name, _ = await subscribe(admin, receiver)
     await arrive(database, event())
@@ -326,4 +329,22 @@ def test_webhooks_are_idempotent_listed_and_kept_to_their_site(parts: Any, admin
 
 
 def test_the_waits_add_up_to_more_than_a_day() -> None:
-    assert 86_400 < sum(sending.WAITS) < 2 * 86_400
+    assert 86_400 < sum(courier.WAITS) < 2 * 86_400
+
+
+async def test_a_forgotten_customer_is_in_no_delivery(admin: Browser, receiver: Receiver, database: Database) -> None:
+    name, _ = await subscribe(admin, receiver)
+    for customer in ("c-gone", "c-stays"):
+        happened = event()
+        happened.tier_changed.customer, happened.tier_changed.tier = customer, "VIP"
+        await arrive(database, happened)
+    asked = event()
+    asked.erasure_requested.request = f"sites/{SITE}/dataRequests/r"
+    asked.erasure_requested.customers.append("c-gone")
+    async with database.transaction() as tx:
+        await Handler(store.forget)(asked, tx)
+        [answer] = [one.event for one in tx.events]
+    assert dict(answer.erasure_done.erased) == {"webhook_deliveries": 1}
+    assert [one["kind"] for one in await deliveries(admin, name)] == ["tier_changed"]
+    bodies = await database.fetch("SELECT convert_from(body, 'UTF8') AS body FROM webhook_deliveries")
+    assert [json.loads(one["body"])["data"]["tierChanged"]["customer"] for one in bodies] == ["c-stays"]

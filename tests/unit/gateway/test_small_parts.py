@@ -14,12 +14,12 @@ from services.gateway.identity.tokens import Issuer
 from services.gateway.identity.user import User
 from services.gateway.limits import RateLimit
 from services.gateway.transcode.values import MAX_DEPTH, read_json
-from services.gateway.webhooks.signature import sign
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.config import ConfigError, load
 from services.kit.errors import InvalidArgument, ResourceExhausted, Unauthenticated
 from services.kit.keys import KeySet, KeySetError, new_key_pair
+from services.kit.outbound.signature import sign
 
 USER = User("anna", "anna", "Anna", {"desk": frozenset({"agent"})})
 

@@ -43,6 +43,8 @@ class Event(_message.Message):
     PRESENCE_CHANGED_FIELD_NUMBER: _builtins.int
     PERSON_CHANGED_FIELD_NUMBER: _builtins.int
     TIER_CHANGED_FIELD_NUMBER: _builtins.int
+    ERASURE_REQUESTED_FIELD_NUMBER: _builtins.int
+    ERASURE_DONE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7; also the JetStream message id."""
     source: _builtins.str
@@ -101,6 +103,14 @@ class Event(_message.Message):
     def tier_changed(self) -> Global___TierChanged:
         """A customer's tier changed (published by crm)."""
 
+    @_builtins.property
+    def erasure_requested(self) -> Global___ErasureRequested:
+        """A customer is to be forgotten (published by crm); every service that may know them answers."""
+
+    @_builtins.property
+    def erasure_done(self) -> Global___ErasureDone:
+        """A service has forgotten a customer, with its proof."""
+
     def __init__(
         self,
         *,
@@ -122,12 +132,14 @@ class Event(_message.Message):
         presence_changed: Global___PresenceChanged | None = ...,
         person_changed: Global___PersonChanged | None = ...,
         tier_changed: Global___TierChanged | None = ...,
+        erasure_requested: Global___ErasureRequested | None = ...,
+        erasure_done: Global___ErasureDone | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "erasure_requested", "erasure_done"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -460,3 +472,79 @@ class TierChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TierChanged: _TypeAlias = TierChanged  # noqa: Y015
+
+@_typing.final
+class ErasureRequested(_message.Message):
+    """A customer is to be forgotten everywhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    request: _builtins.str
+    """Resource name of the data subject's request."""
+    @_builtins.property
+    def customers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Every id under which the site knows the customer, those merged into it included."""
+
+    def __init__(
+        self,
+        *,
+        request: _builtins.str = ...,
+        customers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureRequested: _TypeAlias = ErasureRequested  # noqa: Y015
+
+@_typing.final
+class ErasureDone(_message.Message):
+    """One service's answer to an erasure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ErasedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    request: _builtins.str
+    """Resource name of the data subject's request."""
+    @_builtins.property
+    def erased(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What was overwritten or deleted, in rows by table; empty where the service knew nothing."""
+
+    def __init__(
+        self,
+        *,
+        request: _builtins.str = ...,
+        erased: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureDone: _TypeAlias = ErasureDone  # noqa: Y015

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import httpcore
 
 from services.kit.errors import InvalidArgument
+from services.kit.outbound.courier import TRY_SECONDS
 
 CONNECT_SECONDS: Final = 5.0
-ANSWER_SECONDS: Final = 10.0
 _LONGEST_ANSWER: Final = 64 * 1024
 # Addresses that mean another one: what they wrap is judged.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -40,19 +40,19 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
 
 
-def check_url(url: str, *, private: bool) -> None:
-    """Refuse a URL that can never be a receiver; raises InvalidArgument on field `webhook.url`."""
+def check_url(url: str, *, private: bool, field: str = "url") -> None:
+    """Refuse a URL that can never be a receiver; raises InvalidArgument on `field`."""
     parts = urlsplit(url)
     if parts.scheme != "https" and not (private and parts.scheme == "http"):
-        raise InvalidArgument.field("webhook.url", "must begin with https://")
+        raise InvalidArgument.field(field, "must begin with https://")
     try:
         host, _ = parts.hostname, parts.port
     except ValueError as fault:
-        raise InvalidArgument.field("webhook.url", "has no valid port") from fault
+        raise InvalidArgument.field(field, "has no valid port") from fault
     if not host or parts.username is not None or parts.fragment:
-        raise InvalidArgument.field("webhook.url", "needs a host, and no user name or fragment")
+        raise InvalidArgument.field(field, "needs a host, and no user name or fragment")
     if not private and _is_private_literal(host):
-        raise InvalidArgument.field("webhook.url", "names a private address")
+        raise InvalidArgument.field(field, "names a private address")
 
 
 def _is_private_literal(host: str) -> bool:
@@ -107,8 +107,8 @@ class Egress:
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """Post and return the status; raises OSError or httpcore's errors when there is no answer in time."""
-        limits = dict.fromkeys(("read", "write", "pool"), ANSWER_SECONDS) | {"connect": CONNECT_SECONDS}
-        async with asyncio.timeout(ANSWER_SECONDS):
+        limits = dict.fromkeys(("read", "write", "pool"), TRY_SECONDS) | {"connect": CONNECT_SECONDS}
+        async with asyncio.timeout(TRY_SECONDS):
             async with self._pool.stream(
                 "POST",
                 url,

@@ -1,0 +1,1 @@
+"""Customers: who they are, what they bought, what they agreed to, how they are cared for."""

@@ -1,0 +1,1 @@
+"""Values and rules of crm: pure, no I/O."""
