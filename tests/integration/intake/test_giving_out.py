@@ -11,6 +11,7 @@ import pytest_asyncio
 from kefu.events.v1.event_pb2 import Event
 from kefu.intake.v1 import conversation_pb2 as pb
 
+from services.intake.commands import routing
 from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, NotFound, PermissionDenied
 from services.kit.testing.nats import empty
 from services.kit.testing.postgres import Databases
@@ -262,3 +263,13 @@ async def test_another_sites_and_another_customers_objects(desk: Desk) -> None:
     with pytest.raises(NotFound) as site:
         await desk.at("nowhere").customer("c-1").open("hi")
     assert site.value.reason_name == "SITE_UNKNOWN"
+
+
+async def test_a_queue_that_nobody_serves_keeps_no_other_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "LINE", 2)
+    for number in range(3):
+        await desk.customer(f"c-{number}").open(queue="ACCOUNT")
+    await desk.advance(1)
+    name = (await desk.customer("c-9").open(queue="GENERAL")).name
+    await desk.staff("ann", "GENERAL")
+    assert await assignee(desk, name) == "ann"
