@@ -14,6 +14,7 @@ from kefu.intake.v1 import conversation_pb2 as pb
 from services.intake.commands import routing
 from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, NotFound, PermissionDenied
 from services.kit.testing.nats import empty
+from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
 from tests.integration.intake.desk import START, Desk, running
 
@@ -273,3 +274,34 @@ async def test_a_queue_that_nobody_serves_keeps_no_other_waiting(desk: Desk, mon
     name = (await desk.customer("c-9").open(queue="GENERAL")).name
     await desk.staff("ann", "GENERAL")
     assert await assignee(desk, name) == "ann"
+
+
+async def test_going_away_locks_in_the_order_of_commands(desk: Desk) -> None:
+    """A command that holds a conversation can still take the person: the event waits for it, not it for the event."""
+    await desk.staff("ann")
+    name = (await desk.customer().open()).name
+    await desk.settle()
+    gone = Event(aggregate=f"{desk.parent}/people/ann")
+    gone.presence_changed.person, gone.presence_changed.state = "ann", "OFFLINE"
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with desk.app.database.transaction(sites=[desk.site]) as command:
+        await command.execute("SELECT FROM conversations WHERE site = $1 FOR UPDATE", desk.site)
+        await desk.tell(gone)
+        await eventually(lambda: desk.app.database.fetchval(waiting))
+        await command.execute("SELECT FROM agents WHERE site = $1 FOR UPDATE NOWAIT", desk.site)
+    await desk.settle()
+    assert (await assignee(desk, name), await loads(desk)) == ("", {"ann": 0})
+
+
+async def test_events_in_a_row_let_each_person_go(desk: Desk) -> None:
+    for person in ("ann", "bob"):
+        await desk.staff(person)
+    names = [(await desk.customer(f"c-{number}").open()).name for number in range(4)]
+    await desk.settle()
+    for person in ("bob", "ann"):
+        gone = Event(aggregate=f"{desk.parent}/people/{person}")
+        gone.presence_changed.person, gone.presence_changed.state = person, "OFFLINE"
+        await desk.tell(gone)
+    await desk.settle()
+    assert [await assignee(desk, name) for name in names] == [""] * 4
+    assert await loads(desk) == {"ann": 0, "bob": 0}
