@@ -123,7 +123,10 @@ def reopen(draft: Draft, _: Reopen) -> None:
 
 
 def _end(draft: Draft, transition: str, to: State) -> None:
-    """End it; who answers the customer's next words is decided then, so that nothing keeps running."""
+    """End it; who answers the customer's next words is decided then, so that nothing keeps running.
+
+    The burst key stays until a new conversation takes it: opened again, this one is found by the customer's next words.
+    """
     c = draft.c
-    c.ended_at, c.bot_until, c.burst_key = draft.now, None, ""
+    c.ended_at, c.bot_until = draft.now, None
     draft.move(transition, to, fact=Fact.ENDED)
