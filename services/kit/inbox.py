@@ -46,8 +46,8 @@ class Consumer:
     `subjects` are filters such as `kefu.staffing.*.people`. Replicas of a service share the durable name and so the
     work. Order holds per aggregate as long as nothing fails; a handler compares versions where order matters to it.
     `afterwards` runs after the commit and before the acknowledgement: a stack in virtual time relays there, so that
-    "all acknowledged" means "all consequences published". Events share transactions; with `alone` each has its own, for a
-    handler that locks rows in an order which two events in a row would break.
+    "all acknowledged" means "all consequences published". Events share transactions; with `alone` each has its own,
+    for a handler that locks rows in an order which two events in a row would break.
     """
 
     def __init__(
