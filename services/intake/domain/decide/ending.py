@@ -107,11 +107,11 @@ def report_harassment(draft: Draft, command: ReportHarassment) -> None:
 
 
 def release_hold(draft: Draft, command: ReleaseHold) -> None:
-    """A supervisor lets it go on where it stood, or ends it."""
+    """A supervisor lets it go on where it stood, with a new promise for a question that nobody answered, or ends it."""
     c = draft.c
     machine.check("releaseHold", c.state)
     if command.resume:
-        draft.move("releaseHold", State(c.resume_state))
+        draft.move("releaseHold", State(c.resume_state), fact=Fact.RELEASED)
         c.resume_state = ""
     else:
         _end(draft, "releaseHold", State.CLOSED)
