@@ -305,3 +305,18 @@ async def test_events_in_a_row_let_each_person_go(desk: Desk) -> None:
     await desk.settle()
     assert [await assignee(desk, name) for name in names] == [""] * 4
     assert await loads(desk) == {"ann": 0, "bob": 0}
+
+
+async def test_words_after_entering_meet_the_bot_in_a_surge(
+    databases: Databases, nats_url: str, tmp_path: Path
+) -> None:
+    await empty(nats_url)
+    url = (await databases.clone("intake", virtual=START))["intake"]
+    async with running(url, nats_url, tmp_path, bot_patience_seconds=10.0) as desk:
+        surge = "INSERT INTO site_states (site, surge, customers_online) VALUES ($1, true, 50)"
+        await desk.app.database.execute(surge, desk.site)
+        customer = desk.customer()
+        entered = await customer.open("")
+        assert entered.state == pb.Conversation.STATE_NEW
+        await customer.say(entered.name)
+        assert (await customer.get(entered.name)).state == pb.Conversation.STATE_BOT
