@@ -178,6 +178,7 @@ async def build(config: IntakeConfig) -> App:
                 handler=handler,
                 afterwards=settler.relay if settler else None,
                 tracer=tools.tracer,
+                alone=name == PEOPLE,
             )
             for name, subjects, handler in listens
         ],

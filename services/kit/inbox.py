@@ -46,7 +46,8 @@ class Consumer:
     `subjects` are filters such as `kefu.staffing.*.people`. Replicas of a service share the durable name and so the
     work. Order holds per aggregate as long as nothing fails; a handler compares versions where order matters to it.
     `afterwards` runs after the commit and before the acknowledgement: a stack in virtual time relays there, so that
-    "all acknowledged" means "all consequences published".
+    "all acknowledged" means "all consequences published". Events share transactions; with `alone` each has its own,
+    for a handler that locks rows in an order which two events in a row would break.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Consumer:
         handler: Handler,
         afterwards: Afterwards | None = None,
         tracer: Tracer | None = None,
+        alone: bool = False,
     ) -> None:
+        self._alone = alone
         self.name = name
         self._tracer = tracer or Tracer()
         self._database = database
@@ -130,7 +133,11 @@ class Consumer:
             await link.jetstream.add_consumer(bus.STREAM, config)
 
     async def _consume(self, messages: Sequence[Msg]) -> None:
-        """Handle a batch in one transaction; when one of it fails, each in its own."""
+        """Handle a batch in one transaction; when one of it fails, or as the handler wishes, each in its own."""
+        if self._alone and len(messages) > 1:
+            for message in messages:
+                await self._consume([message])
+            return
         try:
             await self._handle(messages)
         except bus.PASSING:

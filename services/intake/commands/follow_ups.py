@@ -9,6 +9,7 @@ from typing import Final
 from kefu.events.v1 import event_pb2
 
 from services.intake import errors
+from services.intake.commands.timers import later
 from services.intake.domain import follow_up as rules
 from services.intake.domain.follow_up import FollowUp, State
 from services.intake.domain.refusal import InvalidField, Refusal
@@ -80,11 +81,15 @@ async def read(tx: Transaction, site: str, conversation: str, id_: str) -> Follo
 
 
 async def fire(fired: list[Timer], tx: Transaction) -> None:
-    """Let time do its part: SCHEDULED becomes DUE, DUE becomes MISSED. Route of the timers' dispatcher."""
+    """Let time do its part: SCHEDULED becomes DUE, DUE becomes MISSED. Route of the timers' dispatcher.
+
+    One that `move` holds is judged a moment later: it may want to set the timer that is held here.
+    """
     due = {timer.owner_id: timer.due_at for timer in fired}
     moved: list[FollowUp] = []
     steps: list[FollowUp] = []
-    for planned in await store.lock_many(tx, list(due)):
+    found = await store.lock_free(tx, list(due))
+    for planned in found:
         # the database said that it is due; this process's clock may lag by a moment
         taken = planned.ticked(max(tx.now, due[planned.id]))
         if taken:
@@ -93,6 +98,9 @@ async def fire(fired: list[Timer], tx: Transaction) -> None:
     if moved:
         await store.save(tx, moved)
         await _told(tx, steps, "timer")
+    if held := due.keys() - {planned.id for planned in found}:
+        there = await store.existing(tx, sorted(held))
+        await timers.arm(tx, [later(timer, tx) for timer in fired if timer.owner_id in there])
 
 
 async def _told(tx: Transaction, steps: Sequence[FollowUp], actor: str) -> None:

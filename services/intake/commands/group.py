@@ -23,7 +23,7 @@ from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
 from services.intake.domain.rules import SiteRules
-from services.intake.domain.values import ONLINE, CallerKind, MessageKind
+from services.intake.domain.values import ONLINE, CallerKind, MessageKind, State
 from services.intake.store import reads
 from services.intake.store.reads import Stored
 from services.kit import call
@@ -126,6 +126,7 @@ class _Group:
         opens = [(job, job.command) for job in jobs if isinstance(job.command, Open)]
         if opens:
             await self._load_opens(opens)
+        await self._load_known(jobs)
         twice = [
             (job.site, job.id, job.command.external_id)
             for job in jobs
@@ -142,7 +143,6 @@ class _Group:
         external = [(job.site, open_.channel, open_.external_id) for job, open_ in opens if open_.external_id]
         bursts = [(job.site, key) for job, open_ in opens if (key := self._burst_key(job, open_))]
         work.take(await reads.lock_found(tx, external, bursts))
-        self._tiers, self._surges = await reads.known(tx, ((job.site, open_.customer) for job, open_ in opens))
         repeated = await find_replies(tx, [job.call for job, _ in opens if job.request])
         for job, _ in opens:
             stored = repeated.get(job.request) if job.request else None
@@ -151,6 +151,16 @@ class _Group:
             elif stored is not None:
                 self._stored[id(job)] = Stored(b"", b"")
         await self._load_repeated([self._stored[id(job)].reply for job, _ in opens if id(job) in self._stored])
+
+    async def _load_known(self, jobs: Sequence[AnyJob]) -> None:
+        """Load what the first words of a conversation are judged by, whether they open it or come after entering."""
+        asking = [(job.site, job.command.customer) for job in jobs if isinstance(job.command, Open)]
+        for job in jobs:
+            entered = self._work.find(job.site, job.id) if isinstance(job.command, Append) else None
+            if entered is not None and entered.state is State.NEW:
+                asking.append((job.site, entered.customer))
+        if asking:
+            self._tiers, self._surges = await reads.known(self._work.tx, asking)
 
     async def _load_repeated(self, kept: Sequence[bytes]) -> None:
         """Load what earlier replies opened: people's words are not kept with the reply."""
@@ -193,7 +203,7 @@ class _Group:
                 own(conversation, job.caller)
                 return Outcome(conversation, sent)
             if self._bot_patience_s:
-                command = replace(command, bot_patience_s=self._bot_patience_s)
+                command = replace(command, surge=job.site in self._surges, bot_patience_s=self._bot_patience_s)
         elif isinstance(command, Transfer) and command.person:
             command = replace(command, target=self._targets.get((job.site, command.person)))
         return self._decided(job, decide(conversation, command, self._context(job)))
@@ -208,7 +218,8 @@ class _Group:
             own(known, job.caller)
             if again is not None or not command.text:
                 return Outcome(known)
-            words = Append(MessageKind.TEXT, command.text, bot_patience_s=self._bot_patience_s)
+            surge = job.site in self._surges
+            words = Append(MessageKind.TEXT, command.text, surge=surge, bot_patience_s=self._bot_patience_s)
             return self._decided(job, decide(known, words, context))
         earlier = self._work.find_burst(job.site, key)
         if earlier is not None:

@@ -14,6 +14,7 @@ from services.intake.domain.commands import ROUTER, Release
 from services.intake.domain.decide import Context, decide
 from services.intake.store import people, reads
 from services.kit.db import Database, Transaction
+from services.kit.errors import Aborted
 
 PEOPLE: Final = "intake-people"
 PEOPLE_SUBJECTS: Final = ("kefu.staffing.*.people",)
@@ -44,6 +45,10 @@ class People:
 
     async def _person(self, event: Event, tx: Transaction) -> None:
         changed = event.person_changed
+        known, _ = await people.versions(tx, event.site, changed.person)
+        if known >= event.version:
+            return
+        await self._release(event.site, "" if changed.active else changed.person, tx)
         capacity = changed.capacity or self._rules.at(event.site, tx.now).profile.routing.capacity_default
         new = await people.put_person(
             tx,
@@ -56,17 +61,23 @@ class People:
             name_sealed=self._converter.seal_person(event.site, changed.person, changed.display_name),
             version=event.version,
         )
-        if new:
-            await self._look_anew(event.site, tx, gone="" if changed.active else changed.person)
+        await self._check(event.site, "" if changed.active else changed.person, tx, new=new)
 
     async def _presence(self, event: Event, tx: Transaction) -> None:
         changed = event.presence_changed
-        if await people.put_presence(tx, event.site, changed.person, presence=changed.state, version=event.version):
-            gone = "" if changed.state in _AT_DESK else changed.person
-            await self._look_anew(event.site, tx, gone=gone)
+        _, known = await people.versions(tx, event.site, changed.person)
+        if known >= event.version:
+            return
+        gone = "" if changed.state in _AT_DESK else changed.person
+        await self._release(event.site, gone, tx)
+        new = await people.put_presence(tx, event.site, changed.person, presence=changed.state, version=event.version)
+        await self._check(event.site, gone, tx, new=new)
 
-    async def _look_anew(self, site: str, tx: Transaction, *, gone: str) -> None:
-        """Let the site route; what was offered to somebody who went away goes on without them."""
+    async def _release(self, site: str, gone: str, tx: Transaction) -> None:
+        """Let the site route; what was offered to somebody who went away goes on without them.
+
+        Conversations, timers, people: commands lock in this order, so the person's own row is written after this.
+        """
         work = Work(tx, self._database.new_id)
         work.route(site)
         if gone:
@@ -78,3 +89,8 @@ class People:
                 work.add(decide(conversation, Release(gone), context), "")
         await work.save()
         tx.after_commit(lambda: self._observe(work.decisions))
+
+    async def _check(self, site: str, gone: str, tx: Transaction, *, new: bool) -> None:
+        """Have it all done again where somebody was faster: a newer event, or an offer, before the row was ours."""
+        if not new or (gone and await people.offered(tx, site, gone)):
+            raise Aborted

@@ -48,7 +48,7 @@ class Router:
         rules = self._rules.at(site, tx.now)
         await self._judge_surge(site, rules, tx)
         agents = await sites.free(tx, site)
-        line = await sites.waiting(tx, site, at_most=LINE) if agents else ()
+        line = await sites.waiting(tx, site, without=_unserved(agents, rules), at_most=LINE) if agents else ()
         if not line:
             return
         offers = routing.match(_waiting(line, agents, rules), agents, rules.routing, tx.now)
@@ -61,7 +61,7 @@ class Router:
                 continue
             context = Context(rules, tx.now, ROUTER, work.new_id)
             work.add(decide(conversation, Offer(one.person), context), "")
-        if len(line) == LINE:
+        if len(line) == LINE and work.decisions:
             work.route(site, after_s=AGAIN_SECONDS)
         await work.save()
         tx.after_commit(lambda: self._observe(work.decisions))
@@ -76,6 +76,14 @@ class Router:
         version = await sites.note(tx, site, surge=active, customers_online=online)
         if turn is not None:
             tx.publish(events.surge_changed(site, active=active, online=online, at=tx.now, version=version))
+
+
+def _unserved(agents: Sequence[Agent], rules: SiteRules) -> list[str]:
+    """Return the queues that nobody free may serve: however long they are, others must not wait behind them."""
+    skilled = [agent.skills for agent in agents if agent.certified]
+    return [
+        name for name, queue in rules.profile.queues.items() if not any(queue.skills <= skills for skills in skilled)
+    ]
 
 
 def _waiting(line: Iterable[InLine], agents: Sequence[Agent], rules: SiteRules) -> list[Waiting]:

@@ -45,9 +45,10 @@ class Ticker:
         await work.save()
         if held := keys - found.keys():
             there = await reads.existing(tx, held)
-            await timers.arm(tx, [_later(timer, tx) for timer in fired if (timer.site, timer.owner_id) in there])
+            await timers.arm(tx, [later(timer, tx) for timer in fired if (timer.site, timer.owner_id) in there])
         tx.after_commit(lambda: self._observe(work.decisions))
 
 
-def _later(timer: Timer, tx: Transaction) -> Timer:
+def later(timer: Timer, tx: Transaction) -> Timer:
+    """Return the timer of something that a command holds, set to a moment from now."""
     return Timer(*timer.key, timer.site, timer.generation, tx.now + AGAIN)

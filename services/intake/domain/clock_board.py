@@ -34,6 +34,7 @@ class Fact(StrEnum):
     DECLINED = "DECLINED"  # the other person refused: back to the owner
     HELD = "HELD"  # the answer is being verified, a call back was promised
     RESUMED = "RESUMED"  # taken up again after verification
+    RELEASED = "RELEASED"  # goes on after a supervisor looked at it
     ENDED = "ENDED"  # over: closed, redirected, left or hung up
 
 
@@ -179,6 +180,17 @@ def _started(fact: Fact, board: Board) -> Kind | None:
             clock.kind is Kind.FIRST_RESPONSE and clock.state in {State.MET, State.STOPPED_LATE} for clock in board
         )
         return Kind.REPLY_GAP if answered else Kind.FIRST_RESPONSE
+    if fact is Fact.RELEASED:
+        return _unkept(board)
     if fact is Fact.RANG:
         return None if any(clock.kind is Kind.RINGS for clock in board) else Kind.RINGS
     return _STARTS.get(fact)
+
+
+def _unkept(board: Board) -> Kind | None:
+    """Return the promise of an answer that was ended before anybody answered."""
+    latest = {clock.kind: clock for clock in board}
+    for kind in (Kind.FIRST_RESPONSE, Kind.REPLY_GAP):
+        if kind in latest and latest[kind].state in {State.CANCELLED, State.BREACHED}:
+            return kind
+    return None

@@ -52,6 +52,7 @@ class Append:
     text: str
     external_id: str = ""
     attachment: str = ""
+    surge: bool = False
     bot_patience_s: float = 0.0
 
 

@@ -4,7 +4,7 @@ Order of service: first whoever is past the ceiling of a promise, next deadline 
 waiting time times tier weight, so that a tier goes ahead but everybody ages; oldest first inside a tier. Nobody
 starves: only those whose promise is due earlier can go before somebody past the ceiling.
 
-Each is given to the best person who may serve them (owner of the matter, last person, least loaded, longest idle). When
+Each is given to the best person who may serve them (owner of the matter, least loaded, longest idle). When
 all of those have just been given others, one of the others moves to another person who can serve it as well (augmenting
 path), so that nobody waits while some arrangement of the same people would serve them.
 """
@@ -38,7 +38,6 @@ class Waiting:
     due_at: datetime | None = None
     target_s: float = 0.0
     owner: str = ""
-    last_person: str = ""
     refused: frozenset[str] = frozenset()
 
 
@@ -46,7 +45,7 @@ class Waiting:
 class Agent:
     """A person who is available: `load` of `capacity` conversations now, without work since `idle_since`.
 
-    Who is not certified serves only with a mentor at hand.
+    Who is not certified serves nobody.
     """
 
     person: str
@@ -55,7 +54,6 @@ class Agent:
     idle_since: datetime
     skills: frozenset[str] = frozenset()
     certified: bool = True
-    mentored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,6 @@ class Choice(StrEnum):
     """Why a person was chosen."""
 
     OWNER = "OWNER"  # accountable for the matter
-    LAST_PERSON = "LAST_PERSON"  # served the customer last
     LEAST_LOADED = "LEAST_LOADED"  # smallest share of capacity in use; among equals the longest idle
     MADE_ROOM = "MADE_ROOM"  # gave another conversation of this round to a colleague in order to take this one
 
@@ -142,7 +139,7 @@ def match(waiting: Iterable[Waiting], agents: Iterable[Agent], rules: Rules, now
     Nobody gets more than their capacity or work without the skills; nobody is left waiting whom some arrangement of the
     people free now could serve besides everyone ahead in the line. The same input gives the same matches.
     """
-    staff = sorted((a for a in agents if a.certified or a.mentored), key=lambda a: (a.idle_since, a.person))
+    staff = sorted((a for a in agents if a.certified), key=lambda a: (a.idle_since, a.person))
     round_ = _Round(staff)
     for number, place in enumerate(_line(waiting, rules, now), start=1):
         if not round_.room:
@@ -233,8 +230,6 @@ class _Round:
     def _best(self, one: Waiting, free: list[str]) -> tuple[str, Choice]:
         if one.owner in free:
             return one.owner, Choice.OWNER
-        if one.last_person in free:
-            return one.last_person, Choice.LAST_PERSON
         return min(free, key=lambda p: (self._load[p] / self._capacity[p], self._rank[p])), Choice.LEAST_LOADED
 
     def _make_room(self, candidates: list[str]) -> str | None:

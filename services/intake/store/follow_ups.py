@@ -17,7 +17,10 @@ _COLUMNS: Final = (
 _INSERT: Final = f"INSERT INTO follow_ups ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _LOCK: Final = f"SELECT {_COLUMNS} FROM follow_ups WHERE site = $1 AND conversation = $2 AND id = $3 FOR UPDATE"
 _GET: Final = f"SELECT {_COLUMNS} FROM follow_ups WHERE site = $1 AND conversation = $2 AND id = $3"
-_LOCK_MANY: Final = f"SELECT {_COLUMNS} FROM follow_ups WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE"
+_LOCK_FREE: Final = f"""
+SELECT {_COLUMNS} FROM follow_ups WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE SKIP LOCKED
+"""
+_EXISTING: Final = "SELECT id FROM follow_ups WHERE id = ANY ($1::text[])"
 _UPDATE: Final = """
 UPDATE follow_ups f SET state = n.state, version = n.version, outcome = n.outcome, updated_at = n.updated_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])
@@ -53,9 +56,14 @@ async def get(tx: Transaction, site: str, conversation: str, id_: str, *, lock: 
     return None if row is None else _follow_up(row)
 
 
-async def lock_many(tx: Transaction, ids: Sequence[str]) -> list[FollowUp]:
-    """Lock and return several."""
-    return [_follow_up(row) for row in await tx.fetch(_LOCK_MANY, sorted(ids))]
+async def lock_free(tx: Transaction, ids: Sequence[str]) -> list[FollowUp]:
+    """Lock and return those that nobody else holds."""
+    return [_follow_up(row) for row in await tx.fetch(_LOCK_FREE, sorted(ids))]
+
+
+async def existing(tx: Transaction, ids: Sequence[str]) -> set[str]:
+    """Return which follow-ups there are."""
+    return {row["id"] for row in await tx.fetch(_EXISTING, list(ids))}
 
 
 async def save(tx: Transaction, changed: Sequence[FollowUp]) -> None:

@@ -22,6 +22,7 @@ SET presence = excluded.presence, presence_version = excluded.presence_version
 WHERE a.presence_version < excluded.presence_version
 RETURNING true
 """
+_VERSIONS: Final = "SELECT person_version, presence_version FROM agents WHERE site = $1 AND person = $2"
 _TIER: Final = """
 INSERT INTO customer_tiers AS t (site, customer, tier, version) VALUES ($1, $2, $3, $4)
 ON CONFLICT (site, customer) DO UPDATE SET tier = excluded.tier, version = excluded.version
@@ -31,6 +32,12 @@ _OFFERED: Final = """
 SELECT id FROM conversations
 WHERE site = $1 AND assignee = $2 AND state IN ('ASSIGNED', 'HANDOFF_PENDING') ORDER BY id
 """
+
+
+async def versions(tx: Transaction, site: str, person: str) -> tuple[int, int]:
+    """Return the versions of what is known of a person and of their presence, 0 for nothing; locks nothing."""
+    row = await tx.fetchrow(_VERSIONS, site, person)
+    return (0, 0) if row is None else (row["person_version"], row["presence_version"])
 
 
 async def put_person(

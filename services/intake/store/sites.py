@@ -35,8 +35,9 @@ FOR UPDATE
 _WAITING: Final = """
 SELECT id, state, queue, queued_at, tier, clocks, accountable_owner, refused FROM conversations
 WHERE site = $1 AND (state IN ('QUEUED', 'REOPENED') OR (state = 'HANDOFF_PENDING' AND assignee = ''))
+  AND queue <> ALL ($2::text[])
 ORDER BY queued_at
-LIMIT $2
+LIMIT $3
 """
 
 
@@ -95,8 +96,8 @@ async def free(tx: Transaction, site: str) -> Sequence[Agent]:
     ]
 
 
-async def waiting(tx: Transaction, site: str, *, at_most: int) -> Sequence[InLine]:
-    """Return who waits, longest first."""
+async def waiting(tx: Transaction, site: str, *, without: Sequence[str], at_most: int) -> Sequence[InLine]:
+    """Return who waits, longest first, leaving out the queues `without`."""
     return [
         InLine(
             id=row["id"],
@@ -108,5 +109,5 @@ async def waiting(tx: Transaction, site: str, *, at_most: int) -> Sequence[InLin
             owner=row["accountable_owner"],
             refused=frozenset(row["refused"]),
         )
-        for row in await tx.fetch(_WAITING, site, at_most)
+        for row in await tx.fetch(_WAITING, site, without, at_most)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -147,3 +148,14 @@ async def test_bad_plans_are_refused_and_leave_nothing(desk: Desk) -> None:
         await complete(ann, f"{conversation}/followUps/nothing")
     assert await listed(ann) == []
     assert await desk.app.database.fetchval("SELECT count(*) FROM kefu_timers WHERE owner_kind = 'follow_up'") == 0
+
+
+async def test_one_that_a_command_holds_falls_due_a_moment_later(desk: Desk) -> None:
+    ann, name = await served(desk)
+    await plan(ann, name, 60)
+    async with desk.app.database.transaction(sites=[desk.site]) as command:
+        await command.fetch("SELECT id FROM follow_ups WHERE site = $1 FOR UPDATE", desk.site)
+        async with asyncio.timeout(5):
+            await desk.advance(61)
+    await desk.advance(1)
+    assert [one.state for one in await listed(ann, name)] == [pb.FollowUp.STATE_DUE]

@@ -11,8 +11,10 @@ import pytest_asyncio
 from kefu.events.v1.event_pb2 import Event
 from kefu.intake.v1 import conversation_pb2 as pb
 
+from services.intake.commands import routing
 from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, NotFound, PermissionDenied
 from services.kit.testing.nats import empty
+from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
 from tests.integration.intake.desk import START, Desk, running
 
@@ -262,3 +264,59 @@ async def test_another_sites_and_another_customers_objects(desk: Desk) -> None:
     with pytest.raises(NotFound) as site:
         await desk.at("nowhere").customer("c-1").open("hi")
     assert site.value.reason_name == "SITE_UNKNOWN"
+
+
+async def test_a_queue_that_nobody_serves_keeps_no_other_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "LINE", 2)
+    for number in range(3):
+        await desk.customer(f"c-{number}").open(queue="ACCOUNT")
+    await desk.advance(1)
+    name = (await desk.customer("c-9").open(queue="GENERAL")).name
+    await desk.staff("ann", "GENERAL")
+    assert await assignee(desk, name) == "ann"
+
+
+async def test_going_away_locks_in_the_order_of_commands(desk: Desk) -> None:
+    """A command that holds a conversation can still take the person: the event waits for it, not it for the event."""
+    await desk.staff("ann")
+    name = (await desk.customer().open()).name
+    await desk.settle()
+    gone = Event(aggregate=f"{desk.parent}/people/ann")
+    gone.presence_changed.person, gone.presence_changed.state = "ann", "OFFLINE"
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with desk.app.database.transaction(sites=[desk.site]) as command:
+        await command.execute("SELECT FROM conversations WHERE site = $1 FOR UPDATE", desk.site)
+        await desk.tell(gone)
+        await eventually(lambda: desk.app.database.fetchval(waiting))
+        await command.execute("SELECT FROM agents WHERE site = $1 FOR UPDATE NOWAIT", desk.site)
+    await desk.settle()
+    assert (await assignee(desk, name), await loads(desk)) == ("", {"ann": 0})
+
+
+async def test_events_in_a_row_let_each_person_go(desk: Desk) -> None:
+    for person in ("ann", "bob"):
+        await desk.staff(person)
+    names = [(await desk.customer(f"c-{number}").open()).name for number in range(4)]
+    await desk.settle()
+    for person in ("bob", "ann"):
+        gone = Event(aggregate=f"{desk.parent}/people/{person}")
+        gone.presence_changed.person, gone.presence_changed.state = person, "OFFLINE"
+        await desk.tell(gone)
+    await desk.settle()
+    assert [await assignee(desk, name) for name in names] == [""] * 4
+    assert await loads(desk) == {"ann": 0, "bob": 0}
+
+
+async def test_words_after_entering_meet_the_bot_in_a_surge(
+    databases: Databases, nats_url: str, tmp_path: Path
+) -> None:
+    await empty(nats_url)
+    url = (await databases.clone("intake", virtual=START))["intake"]
+    async with running(url, nats_url, tmp_path, bot_patience_seconds=10.0) as desk:
+        surge = "INSERT INTO site_states (site, surge, customers_online) VALUES ($1, true, 50)"
+        await desk.app.database.execute(surge, desk.site)
+        customer = desk.customer()
+        entered = await customer.open("")
+        assert entered.state == pb.Conversation.STATE_NEW
+        await customer.say(entered.name)
+        assert (await customer.get(entered.name)).state == pb.Conversation.STATE_BOT

@@ -153,3 +153,16 @@ async def test_commands_on_one_conversation_apply_in_order(desk: Desk) -> None:
     assert sorted(await messages(desk, name)) == ["00", *sorted(f"{n:02}" for n in range(1, 30)), "hello"]
     versions = [entry.version for entry in await desk.history(name)]
     assert versions == list(range(1, len(versions) + 1))
+
+
+async def test_a_reopened_conversation_takes_the_customers_next_words(desk: Desk) -> None:
+    customer, boss = desk.customer("c-1"), desk.person("boss", "supervisor")
+    first = (await customer.open("hello")).name
+    await customer.leave(first)
+    await boss.stub.ReopenConversation(api.ReopenConversationRequest(name=first))
+    assert (await customer.open("once more")).name == first
+    await customer.leave(first)
+    second = (await customer.open("another matter")).name
+    assert second != first
+    await boss.stub.ReopenConversation(api.ReopenConversationRequest(name=first))
+    assert (await customer.open("and this")).name == second

@@ -309,3 +309,21 @@ async def test_who_gives_up_before_an_answer_has_abandoned(desk: Desk) -> None:
     assert (over.state, over.call.state) == (pb.Conversation.STATE_ABANDONED, pb.Call.STATE_ABANDONED)
     with pytest.raises(FailedPrecondition):
         await ring(telephone, name, 2)
+
+
+async def test_a_question_that_nobody_answered_is_promised_anew_after_harassment(desk: Desk) -> None:
+    ann, boss, customer = await desk.staff("ann"), desk.person("boss", "supervisor"), desk.customer()
+    name = (await customer.open()).name
+    await desk.settle()
+    await ann.serve(name)
+    report = api.ReportHarassmentRequest(name=name, reason="insults")
+    release = api.ReleaseHoldRequest(name=name, resume=True)
+    await ann.stub.ReportHarassment(report)
+    await boss.stub.ReleaseHold(release)
+    told = [entry.what for entry in await desk.history(name)]
+    assert told[-1] == "FIRST_RESPONSE STARTED"
+    await ann.say(name)
+    await ann.stub.ReportHarassment(report)
+    await boss.stub.ReleaseHold(release)
+    told = [entry.what for entry in await desk.history(name)]
+    assert told[-1] == "releaseHold"

@@ -60,17 +60,15 @@ def test_the_least_loaded_then_the_longest_idle_person_is_chosen() -> None:
     assert given_to(match([waits("a", 1), waits("b", 2)], people, RULES, NOW)) == {"b": "long", "a": "short"}
 
 
-def test_the_owner_goes_before_the_last_person_before_everybody() -> None:
-    people = [agent("x", idle_s=100), agent("last"), agent("owner")]
-    known = waits("a", 1, owner="owner", last_person="last")
+def test_the_owner_goes_before_everybody() -> None:
+    people = [agent("x", idle_s=100), agent("owner")]
+    known = waits("a", 1, owner="owner")
     assert match([known], people, RULES, NOW)[0].reason.choice is Choice.OWNER
-    assert given_to(match([known], people[:2], RULES, NOW)) == {"a": "last"}
     assert given_to(match([known], people[:1], RULES, NOW)) == {"a": "x"}
 
 
-def test_uncertified_people_serve_only_with_a_mentor() -> None:
+def test_uncertified_people_serve_nobody() -> None:
     assert match([waits("a", 1)], [agent("new", certified=False)], RULES, NOW) == []
-    assert len(match([waits("a", 1)], [agent("new", certified=False, mentored=True)], RULES, NOW)) == 1
 
 
 def test_nobody_gets_back_what_they_declined() -> None:
@@ -103,7 +101,6 @@ AGENTS = st.lists(
         st.integers(0, 500).map(ago),
         SKILLS,
         certified=st.booleans(),
-        mentored=st.booleans(),
     ),
     max_size=6,
     unique_by=lambda one: one.person,
@@ -111,7 +108,7 @@ AGENTS = st.lists(
 LINE = st.lists(
     st.builds(
         lambda seconds, skills, tier, promise, owner, refused: Waiting(
-            "", ago(seconds), skills, tier, ago(seconds - promise) if promise else None, promise, owner, "", refused
+            "", ago(seconds), skills, tier, ago(seconds - promise) if promise else None, promise, owner, refused
         ),
         st.integers(0, 1000),
         SKILLS,
@@ -125,14 +122,11 @@ LINE = st.lists(
 
 
 def _named(one: Waiting, number: int) -> Waiting:
-    return Waiting(
-        f"c{number:02}", one.since, one.skills, one.tier, one.due_at, one.target_s, one.owner, "", one.refused
-    )
+    return Waiting(f"c{number:02}", one.since, one.skills, one.tier, one.due_at, one.target_s, one.owner, one.refused)
 
 
 def able(one: Waiting, person: Agent) -> bool:
-    fit = person.certified or person.mentored
-    return fit and one.skills <= person.skills and person.person not in one.refused
+    return person.certified and one.skills <= person.skills and person.person not in one.refused
 
 
 @given(LINE, AGENTS)

@@ -166,3 +166,13 @@ async def test_a_wrong_number_of_results_is_an_error_for_all() -> None:
     group: GroupCommit[int, int] = GroupCommit(run, key=lambda _: 1)
     answers = await asyncio.gather(group.submit(1), group.submit(2), return_exceptions=True)
     assert [type(answer) for answer in answers] == [RuntimeError, RuntimeError]
+
+
+async def test_each_caller_gets_an_exception_of_its_own() -> None:
+    async def away(commands: list[int]) -> Sequence[int]:
+        raise Unavailable(metadata={"what": "database"})
+
+    group = GroupCommit[int, int](away, key=lambda _: "one lane")
+    raised = await asyncio.gather(group.submit(1), group.submit(2), return_exceptions=True)
+    assert [str(error) for error in raised] == [str(Unavailable(metadata={"what": "database"}))] * 2
+    assert raised[0] is not raised[1]

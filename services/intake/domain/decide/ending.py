@@ -107,11 +107,11 @@ def report_harassment(draft: Draft, command: ReportHarassment) -> None:
 
 
 def release_hold(draft: Draft, command: ReleaseHold) -> None:
-    """A supervisor lets it go on where it stood, or ends it."""
+    """A supervisor lets it go on where it stood, with a new promise for a question that nobody answered, or ends it."""
     c = draft.c
     machine.check("releaseHold", c.state)
     if command.resume:
-        draft.move("releaseHold", State(c.resume_state))
+        draft.move("releaseHold", State(c.resume_state), fact=Fact.RELEASED)
         c.resume_state = ""
     else:
         _end(draft, "releaseHold", State.CLOSED)
@@ -123,7 +123,10 @@ def reopen(draft: Draft, _: Reopen) -> None:
 
 
 def _end(draft: Draft, transition: str, to: State) -> None:
-    """End it; who answers the customer's next words is decided then, so that nothing keeps running."""
+    """End it; who answers the customer's next words is decided then, so that nothing keeps running.
+
+    The burst key stays until a new conversation takes it: opened again, this one is found by the customer's next words.
+    """
     c = draft.c
-    c.ended_at, c.bot_until, c.burst_key = draft.now, None, ""
+    c.ended_at, c.bot_until = draft.now, None
     draft.move(transition, to, fact=Fact.ENDED)

@@ -77,7 +77,7 @@ def _hear(draft: Draft, command: Append) -> Fact:
     """Take the customer's words: where the conversation waits for them, they move it."""
     c = draft.c
     if c.state is State.NEW:
-        if bot_first(draft.profile, surge=False, patience_s=command.bot_patience_s):
+        if bot_first(draft.profile, surge=command.surge, patience_s=command.bot_patience_s):
             draft.move("ask", State.BOT)
         else:
             draft.move("ask")
