@@ -85,7 +85,7 @@ def test_every_role_starts_on_a_read_only_root_as_nobody_in_particular(image: st
 
 @pytest.mark.timeout(900)
 @pytest.mark.slow
-def test_health_is_answered_and_metrics_are_served(image: str) -> None:
+def test_metrics_are_answered_from_a_read_only_root(image: str) -> None:
     program = (
         "import http.client; from prometheus_client import CollectorRegistry;"
         "from services.kit.telemetry.http import MetricsPort;"
