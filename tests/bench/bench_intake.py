@@ -69,7 +69,7 @@ async def run(folder: Path) -> bool:
                     floor=floor["rate"],
                     note="the judged rounds leave the events for later",
                 )
-                await drained(given["database"])
+                await drained(given)
                 conversations = client(folder, Load(port, max(seconds, 6.0), "whole", about))
                 report.add(
                     "whole conversations (open, route, take, answer, close)",

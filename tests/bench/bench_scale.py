@@ -29,11 +29,11 @@ ROUNDS, SECONDS = (2, 3.0) if quick() else (5, 6.0)
 FLAT = 1.15
 
 _CONVERSATIONS = """
-INSERT INTO conversations SELECT (jsonb_populate_record(c, jsonb_build_object(
+INSERT INTO conversations SELECT (jsonb_populate_record(one.c, jsonb_build_object(
     'id', '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'),
     'external_id', 'old-' || n, 'customer', 'old-' || n % 100000, 'state', 'CLOSED', 'burst_key', '', 'timer_at', NULL,
-    'created_at', c.created_at - make_interval(secs => $2 - n)))).*
-FROM (SELECT * FROM conversations ORDER BY id LIMIT 1) c, generate_series($1::bigint, $2::bigint - 1) n
+    'created_at', (one.c).created_at - make_interval(secs => $2 - n)))).*
+FROM (SELECT c FROM conversations c ORDER BY id LIMIT 1) one, generate_series($1::bigint, $2::bigint - 1) n
 """
 _MESSAGES = """
 INSERT INTO messages SELECT m.site, '00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'),

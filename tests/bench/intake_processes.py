@@ -18,13 +18,16 @@ from typing import Any
 
 import asyncpg
 import grpc
+import nats
 import uvloop
 from kefu.intake.v1 import conversation_pb2 as pb
 from kefu.intake.v1 import conversation_service_pb2 as api
 from kefu.intake.v1 import conversation_service_pb2_grpc as rpc
+from nats.aio.client import Client
 
 from services.kit.access import Kind
 from services.kit.auth import TokenSigner
+from services.kit.bus import STREAM
 from services.kit.ids import Ids
 from tests.bench.intake_load import IN_FLIGHT, SITE, TEXT, as_
 
@@ -133,7 +136,6 @@ async def stack(folder: Path) -> AsyncIterator[dict[str, str]]:
 
 async def prepare(folder: Path, nats_url: str, port: int) -> list[dict[str, str]]:
     """Staff the desk and bring `IN_FLIGHT` conversations into service, through the API."""
-    import nats
     from kefu.events.v1.event_pb2 import Event, PersonChanged, PresenceChanged
 
     signer, new_id = TokenSigner.from_pem("test", (folder / "test.key").read_bytes()), Ids()
@@ -173,15 +175,26 @@ async def prepare(folder: Path, nats_url: str, port: int) -> list[dict[str, str]
         return list(await asyncio.gather(*(begin(number) for number in range(IN_FLIGHT))))
 
 
-async def drained(url: str) -> None:
-    """Wait until the relay has published every event that earlier rounds left."""
-    connection = await asyncpg.connect(url, server_settings={"search_path": "intake"})
+async def drained(given: dict[str, str]) -> None:
+    """Wait until worker and consumers are through with what earlier rounds left: events to publish, words to index."""
+    connection = await asyncpg.connect(given["database"], server_settings={"search_path": "intake", "kefu.sites": "*"})
+    link = await nats.connect(given["nats"])
     try:
-        waiting = "SELECT EXISTS (SELECT FROM kefu_outbox WHERE published_seq IS NULL)"
-        while await connection.fetchval(waiting):  # noqa: ASYNC110 - another process empties it
+        while await _busy(connection, link):  # noqa: ASYNC110 - other processes do the work
             await asyncio.sleep(0.5)
     finally:
+        await link.close()
         await connection.close()
+
+
+async def _busy(connection: asyncpg.Connection[asyncpg.Record], link: Client) -> bool:
+    events = "SELECT EXISTS (SELECT FROM kefu_outbox WHERE published_seq IS NULL)"
+    words = "SELECT EXISTS (SELECT FROM search_pending)"
+    for question in (events, words):
+        if await connection.fetchval(question):
+            return True
+    consumers = await link.jetstream().consumers_info(STREAM)
+    return any(one.num_pending or one.num_ack_pending for one in consumers if one.config.durable_name)
 
 
 def main() -> None:
