@@ -1,8 +1,7 @@
-"""The only place of the gateway that constructs things: the Flask app, the SSE app, and how granian runs them."""
+"""The only place of the gateway that constructs things: the Flask app and its parts."""
 
 from __future__ import annotations
 
-import functools
 import importlib.resources
 import multiprocessing.util
 import os
@@ -203,23 +202,3 @@ def _end(parts: Parts, background: Future[None] | None) -> None:
     if background is not None:
         background.cancel()
     parts.close()
-
-
-def serve(config: GatewayConfig) -> None:
-    """Run the web server until SIGTERM: running requests end first."""
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-
-    host, _, port = config.listen.rpartition(":")
-    Granian(
-        "services.gateway.app",
-        address=host,
-        port=int(port),
-        interface=Interfaces.WSGI,
-        workers=1,
-        blocking_threads=config.threads,
-        backpressure=config.threads * 8,
-        loop=Loops.uvloop,
-        websockets=False,
-        workers_kill_timeout=20,
-    ).serve(target_loader=functools.partial(load_web, config), wrap_loader=False)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import re
-from types import ModuleType
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
-from services.gateway import app as web_app
-from services.gateway.stream import app as stream_app
+from services.gateway import serving
 from tests.charts import restricted
 from tests.charts.helm import CHART, ENVIRONMENTS, Object, containers, helm, pods, render
 
@@ -33,14 +29,7 @@ every_mode = pytest.mark.parametrize(("environment", "overrides"), MODES)
 every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
 
-GRANIAN = {"gateway": web_app, "stream": stream_app}
-
-
-def kill_seconds(app: ModuleType) -> int:
-    """How long granian lets a worker end before it kills it."""
-    found = re.search(r"workers_kill_timeout=(\d+)", inspect.getsource(app))
-    assert found is not None
-    return int(found.group(1))
+GRANIAN = {"gateway": serving.WEB_END_SECONDS, "stream": serving.STREAM_END_SECONDS}
 
 
 def deployments(environment: str, overrides: dict[str, Any] | None = None) -> dict[str, Object]:
@@ -152,9 +141,7 @@ def test_a_pod_has_time_to_end(environment: str) -> None:
         ending = float(env.get("KEFU_DRAIN_SECONDS", 0)) + float(env.get("KEFU_GRACE_SECONDS", 0))
         assert spec["terminationGracePeriodSeconds"] >= pause + ending + 5 + 5, name
         if container["args"][0] == "serve" and container["args"][1] in GRANIAN:
-            assert spec["terminationGracePeriodSeconds"] >= pause + kill_seconds(GRANIAN[container["args"][1]]) + 5, (
-                name
-            )
+            assert spec["terminationGracePeriodSeconds"] >= pause + GRANIAN[container["args"][1]] + 5, name
         if container["args"][0] == "serve" and environment != "dev":
             assert pause >= 5, "endpoints forget a pod within seconds of the order to stop"
         strategy = one["spec"]["strategy"]["rollingUpdate"]

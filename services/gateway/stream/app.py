@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
@@ -229,23 +228,3 @@ def load_stream(config: GatewayConfig) -> Starlette:
     metrics = GatewayMetrics()
     MetricsPort(metrics.registry, config.metrics_listen).start()
     return create_stream_app(config, metrics)
-
-
-def serve_stream(config: GatewayConfig) -> None:
-    """Run the SSE server until SIGTERM."""
-    from granian import Granian
-    from granian.constants import Interfaces, Loops
-
-    host, _, port = config.stream_listen.rpartition(":")
-    Granian(
-        "services.gateway.stream.app",
-        address=host,
-        port=int(port),
-        interface=Interfaces.ASGI,
-        workers=1,
-        backlog=4_096,
-        backpressure=config.max_streams + 100,
-        loop=Loops.uvloop,
-        websockets=False,
-        workers_kill_timeout=5,
-    ).serve(target_loader=functools.partial(load_stream, config), wrap_loader=False)

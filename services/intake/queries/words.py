@@ -9,8 +9,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-import rjieba
-
 # A longer run without a break is no word but an address or a code; its beginning finds it.
 _LONGEST = 60
 
@@ -30,6 +28,8 @@ def query_of(text: str) -> str | None:
 
 
 def _words(text: str) -> Iterable[str]:
+    import rjieba  # here: its dictionary is a quarter of the process, and not every process meets words
+
     folded = unicodedata.normalize("NFKC", text).casefold()
     for piece in rjieba.cut_for_search(folded):
         if any(character.isalnum() for character in piece):

@@ -36,9 +36,9 @@ def serve(service: str, *, with_worker: bool, files: tuple[Path, ...]) -> None:
     if service in GRPC_SERVICES:
         _run_async(service, config, work=with_worker)
     elif service == "stream":
-        importlib.import_module("services.gateway.stream.app").serve_stream(config)
+        importlib.import_module("services.gateway.serving").serve_stream(config)
     else:
-        importlib.import_module("services.gateway.app").serve(config)
+        importlib.import_module("services.gateway.serving").serve_web(config)
 
 
 @click.command(epilog="\b\nExamples:\n  kefu work intake\n  kefu work gateway")
