@@ -39,7 +39,7 @@ def serve_stream(config: GatewayConfig) -> None:
     )
 
 
-def _serve(listen: str, load: functools.partial[Any], *, interface: str, **settings: int) -> None:
+def _serve(listen: str, load: functools.partial[Any], *, interface: str, **settings: Any) -> None:
     from granian import Granian
     from granian.constants import Interfaces, Loops
 
