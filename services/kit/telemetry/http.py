@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # A loop that has not turned for this long is stuck, and /healthz says so.
 STUCK_SECONDS = 10.0
+# How often the server looks whether it is to end.
+POLL_SECONDS = 0.05
 
 
 class _ThreadingServer(ThreadingMixIn, WSGIServer):
@@ -49,7 +51,9 @@ class MetricsPort:
         except OSError as error:
             raise OSError(f"cannot listen on {address} for metrics: is the port taken?") from error
         self.port: int = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="metrics", daemon=True
+        )
 
     def start(self) -> None:
         """Serve in the background."""
