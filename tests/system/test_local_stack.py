@@ -51,7 +51,7 @@ class Kefu:
         return {row["name"]: row["pid"] for row in self.status()["rows"]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def kefu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kefu]:
     folder = tmp_path_factory.mktemp("local")
     folder.chmod(0o755)
