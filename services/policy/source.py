@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
+from yaml.composer import Composer
 
 from services.policy.faults import Fault, ProfileRefusedError
 
 MAX_BYTES = 1_000_000
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses aliases and tags: a profile says each thing in its place, types are the contract's."""
+class _StrictLoader(Composer, yaml.CSafeLoader):
+    """Makes nodes of what libyaml parses, and refuses aliases and tags: a profile says each thing in its place, types
+    are the contract's."""
+
+    def __init__(self, stream: str) -> None:
+        yaml.CSafeLoader.__init__(self, stream)
+        Composer.__init__(self)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
-        if getattr(self.peek_event(), "tag", None):  # type: ignore[no-untyped-call]
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, f"the tag {event.tag} is not allowed", event.start_mark)
+        event: Any = self.peek_event()
+        tag = getattr(event, "tag", None)
+        if isinstance(event, yaml.AliasEvent) or tag:
+            refused = f"the tag {tag} is not allowed" if tag else "aliases are not allowed"
+            raise yaml.composer.ComposerError(None, None, refused, event.start_mark)
         return super().compose_node(parent, index)
 
 
@@ -38,7 +44,7 @@ def parse(data: bytes, path: Path) -> yaml.MappingNode:
     if len(data) > MAX_BYTES:
         raise _refuse("is larger than 1 MB", "Write one site's profile in the file", path)
     try:
-        node = yaml.compose(data.decode("utf-8"), _StrictLoader)
+        node = _StrictLoader(data.decode("utf-8")).get_single_node()
     except UnicodeDecodeError as error:
         raise _refuse(f"is not UTF-8 at byte {error.start}", "Save it as UTF-8", path) from error
     except yaml.MarkedYAMLError as error:
