@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from buf.validate import validate_pb2
 from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -28,6 +29,8 @@ TEN_MIB = 10 * 1024 * 1024
 TOO_LONG = "x" * 5000  # longer than any text that a contract takes
 NO_FORM = "\u0000 no such form \u0000"
 NO_SUCH_VALUE = 99
+NO_NUMBER = -1  # below every bound that a contract sets
+NUMBERS = {"int32", "int64", "double"}
 # Filled by the service: what a caller puts there is ignored, not judged.
 IGNORED = {field_behavior_pb2.OUTPUT_ONLY, field_behavior_pb2.IDENTIFIER}
 
@@ -75,27 +78,32 @@ def plant(message: Message, path: str, value: object) -> None:
 
 
 def faults(method: MethodDescriptor, template: Message) -> Iterator[tuple[str, Message]]:
-    """(path, request with this one field at fault) for each text and enum that a caller may write."""
+    """(path, request with this one field at fault) for each text, enum and bounded number that a caller may write."""
     bound, _ = binding(method)
-    for path, is_text in _fields(template, bound):
-        for value in (TOO_LONG, NO_FORM) if is_text else (NO_SUCH_VALUE,):
+    for path, values in _fields(template, bound):
+        for value in values:
             bad = type(template)()
             bad.CopyFrom(template)
             plant(bad, path, value)
             yield path, bad
 
 
-def _fields(message: Message, bound: str, prefix: str = "") -> Iterator[tuple[str, bool]]:
-    """(path, whether it is a text rather than an enum) of each field to judge."""
+def _fields(message: Message, bound: str, prefix: str = "") -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """(path, values that must be refused) of each field to judge."""
     for one in message.DESCRIPTOR.fields:
         path = f"{prefix}{one.name}"
         if path != bound and IGNORED & set(one.GetOptions().Extensions[field_behavior_pb2.field_behavior]):
             continue
         value = getattr(message, one.name)
-        if one.type in {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_ENUM}:
-            yield (f"{path}[{len(value)}]" if one.is_repeated else path), one.enum_type is None
-        elif one.message_type is None or one.message_type.file.package == "google.protobuf":
-            continue  # numbers, bytes, times and masks
+        if one.type == FieldDescriptor.TYPE_STRING:
+            yield (f"{path}[{len(value)}]" if one.is_repeated else path), (TOO_LONG, NO_FORM)
+        elif one.type == FieldDescriptor.TYPE_ENUM:
+            yield (f"{path}[{len(value)}]" if one.is_repeated else path), (NO_SUCH_VALUE,)
+        elif one.message_type is None:
+            if one.GetOptions().Extensions[validate_pb2.field].WhichOneof("type") in NUMBERS:
+                yield path, (NO_NUMBER,)
+        elif one.message_type.file.package == "google.protobuf":
+            continue  # times and masks
         elif one.is_repeated:
             for index, item in enumerate(value):
                 yield from _fields(item, bound, f"{path}[{index}].")
@@ -130,14 +138,14 @@ class Target:
 async def each_fault_is_named(target: Target, method: MethodDescriptor) -> None:
     """Too long, malformed, or an unknown enum value: INVALID_ARGUMENT naming the field, nothing stored."""
     before = await rows(target.database)
-    judged = 0
+    judged = set()
     for path, bad in faults(method, target.request(method)):
         with pytest.raises(InvalidArgument) as refused:
             await target.call(method, bad)
         assert refused.value.reason_name == "INVALID_FIELD"
         assert path in [violation.field for violation in refused.value.fields]
-        judged += 1
-    assert judged >= 4  # at least the resource and the request id, each in two ways
+        judged.add(path)
+    assert judged >= {binding(method)[0] or "request_id"}
     assert await rows(target.database) == before
 
 
