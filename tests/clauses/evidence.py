@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,9 +38,12 @@ def read(path: Path | None = None) -> dict[str, Shown]:
     }
 
 
-def add(found: Mapping[str, Shown]) -> None:
-    """Merge the evidence of one run."""
-    merged = {**read(), **found}
+def add(found: Mapping[str, Shown], collected: Collection[str] = ()) -> None:
+    """Merge the evidence of one run. `collected` are all the tests of the files that it read whole: what these files
+    no longer hold, renamed or without a mark, is forgotten."""
+    read_whole = {test.split("::")[0] for test in collected}
+    kept = {test: entry for test, entry in read().items() if test in collected or test.split("::")[0] not in read_whole}
+    merged = {**kept, **found}
     file().parent.mkdir(parents=True, exist_ok=True)
     fresh = file().with_suffix(".fresh")
     fresh.write_text(json.dumps({test: asdict(merged[test]) for test in sorted(merged)}, indent=1), "utf-8")

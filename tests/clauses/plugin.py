@@ -20,6 +20,7 @@ RINGS = ("integration", "system", "browser", "clauses")
 
 _calls = Calls()
 _found: dict[str, Shown] = {}
+_collected: set[str] = set()
 
 
 def pytest_configure() -> None:

@@ -114,6 +114,7 @@ def _fields(message: Message, bound: str, prefix: str = "") -> Iterator[tuple[st
 async def rows(database: Database) -> dict[str, int]:
     """How many rows each table of a service has."""
     names = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
+    assert names
     return {name: await database.fetchval(f'SELECT count(*) FROM "{name}"') for (name,) in names}
 
 
