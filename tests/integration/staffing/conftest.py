@@ -19,7 +19,7 @@ from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.errors import NotFound
 from services.kit.telemetry.metrics import Metrics
-from services.kit.testing.grpc import Running, serve
+from services.kit.testing.grpc import Registered, Running, serve
 from services.kit.uow import UnitOfWork
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.servicer import StaffingServicer
@@ -71,7 +71,7 @@ async def staffing(database: Database, tmp_path_factory: pytest.TempPathFactory)
     metrics = StaffingMetrics(Metrics.from_catalogue(CollectorRegistry(), owners=["staffing"]))
     store = Store(Vault(Keys.create(folder / "sealing.json", "test")))
     servicer = StaffingServicer(database, UnitOfWork(database), store, zone, metrics)
-    registered = [
+    registered: list[Registered] = [
         (add_StaffingServiceServicer_to_server, servicer),
         (add_PlanningServiceServicer_to_server, PlanningServicer(zone)),
     ]
