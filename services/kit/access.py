@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from services.kit import yaml_text
 
 EVERY_SITE: Final = "*"
 _PERMISSION: Final = re.compile(r"\*|[a-z][a-z_]*(\.[a-z][a-z_]*)*(\.\*)?")
@@ -37,7 +37,7 @@ class Access:
     @classmethod
     def read(cls, path: Path) -> Access:
         """Read the YAML form above; raises AccessError naming the file and every fault."""
-        return cls.of(yaml.safe_load(path.read_text(encoding="utf-8")), origin=str(path))
+        return cls.of(yaml_text.load(path.read_text(encoding="utf-8")), origin=str(path))
 
     @classmethod
     def of(cls, document: Any, *, origin: str = "access") -> Access:

@@ -25,6 +25,8 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from services.kit import yaml_text
+
 _KEY: Final = "kefu.setting"
 _TRUE: Final = {"1", "true", "yes", "on"}
 _FALSE: Final = {"0", "false", "no", "off"}
@@ -150,7 +152,7 @@ def _text(about: Setting, values: Mapping[str, str], faults: list[str]) -> str |
 
 def _read_file(file: Path, faults: list[str]) -> Mapping[str, str]:
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        document = yaml_text.load(file.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as fault:
         faults.append(f"{file}: {fault}")
         return {}

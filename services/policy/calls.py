@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from services.kit import yaml_text
 
 FILE: Final = Path(__file__).with_name("calls.yaml")
 _KEYS: Final = {"calls", "hears"}
@@ -27,7 +27,7 @@ class Calls:
     @classmethod
     def read(cls, path: Path = FILE) -> Calls:
         """Read the list; raises CallsError."""
-        return cls.of(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return cls.of(yaml_text.load(path.read_text(encoding="utf-8")))
 
     @classmethod
     def of(cls, document: Any) -> Calls:

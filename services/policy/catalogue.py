@@ -9,7 +9,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import yaml
+from services.kit import yaml_text
 
 REGIMES = ("LIVE", "ONLINE", "TAOBAO-1", "TAOBAO-2", "TAOBAO-3", "TAOBAO-4", "TAOBAO-5", "MALL")
 
@@ -64,8 +64,7 @@ class Clause:
 def clauses() -> Mapping[str, Clause]:
     """All clauses by id, in document order."""
     text = files("services.policy").joinpath("clauses.yaml").read_text("utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return MappingProxyType({entry["id"]: _clause(entry) for entry in yaml.load(text, loader)})  # noqa: S506 — safe
+    return MappingProxyType({entry["id"]: _clause(entry) for entry in yaml_text.load(text)})
 
 
 def _clause(entry: Mapping[str, Any]) -> Clause:

@@ -73,6 +73,7 @@ def show(site: str, day: datetime | None, as_json: bool, folder: Path) -> None:
     name = version.profile.display_name
     click.echo(f"{site} · {name.zh} · {name.en}")
     click.echo(f"regimes {', '.join(version.profile.regimes)} · in force from {version.values['effective_from']}")
+    click.echo(f"answered for by {version.values['owner']}")
     click.echo(f"version {version.profile.version}\n")
     for line in describe.lines(version):
         shown = describe.value_text(line.value, line.unit)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from services.kit.testing.nats import empty
 from services.kit.testing.postgres import Databases
 from tests.integration.intake.conftest import desk
-from tests.integration.intake.desk import START, Desk, running
+from tests.integration.intake.desk import Desk, fresh
 
 __all__ = ["desk"]
 
@@ -20,7 +19,5 @@ BOT_PATIENCE_S = 10.0
 @pytest_asyncio.fixture(loop_scope="session")
 async def bot_desk(databases: Databases, nats_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
     """Intake with a bot that gets ten seconds to answer."""
-    await empty(nats_url)
-    url = (await databases.clone("intake", virtual=START))["intake"]
-    async with running(url, nats_url, tmp_path, bot_patience_seconds=BOT_PATIENCE_S) as running_desk:
+    async with fresh(databases, nats_url, tmp_path, bot_patience_seconds=BOT_PATIENCE_S) as running_desk:
         yield running_desk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,9 +38,12 @@ def read(path: Path | None = None) -> dict[str, Shown]:
     }
 
 
-def add(found: Mapping[str, Shown]) -> None:
-    """Merge the evidence of one run."""
-    merged = {**read(), **found}
+def add(found: Mapping[str, Shown], collected: Mapping[str, Collection[str]]) -> None:
+    """Merge the evidence of one run. `collected` names the marked tests of each file that was read whole: what such a
+    file no longer holds, renamed or without its mark, is forgotten."""
+    stored = read()
+    gone = {test for test in stored if test not in collected.get(test.split("::")[0], {test})}
+    merged = {test: entry for test, entry in stored.items() if test not in gone} | dict(found)
     file().parent.mkdir(parents=True, exist_ok=True)
     fresh = file().with_suffix(".fresh")
     fresh.write_text(json.dumps({test: asdict(merged[test]) for test in sorted(merged)}, indent=1), "utf-8")

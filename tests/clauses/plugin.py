@@ -20,6 +20,7 @@ RINGS = ("integration", "system", "browser", "clauses")
 
 _calls = Calls()
 _found: dict[str, Shown] = {}
+_collected: dict[str, set[str]] = {}
 
 
 def pytest_configure() -> None:
@@ -35,11 +36,18 @@ def pytest_unconfigure() -> None:
     _calls.remove()
 
 
+@pytest.hookimpl(tryfirst=True)  # before -k and -m leave any out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse marks that cannot count."""
     faults = [f"{item.nodeid}: {fault}" for item in items for fault in _faults(item, config.rootpath)]
     if faults:
         raise pytest.UsageError("\n".join(faults))
+    if any("::" in argument for argument in config.args) or config.getoption("lf", False):
+        return  # files are read in part only
+    for item in items:
+        held = _collected.setdefault(item.nodeid.split("::")[0], set())
+        if clauses(item):
+            held.add(item.nodeid)
 
 
 def _faults(item: pytest.Item, root: Path) -> list[str]:
@@ -94,5 +102,5 @@ def pytest_runtest_makereport(
 
 def pytest_sessionfinish() -> None:
     """Keep the evidence."""
-    if _found:
-        evidence.add(_found)
+    if _found or any(_collected.values()):
+        evidence.add(_found, _collected)

@@ -15,7 +15,9 @@ from tests.integration.intake.desk import Desk
 @pytest.mark.parametrize(
     "site",
     [
-        pytest.param("mall-centre", marks=pytest.mark.clause("MALL-7.3.2")),
+        pytest.param("mall-centre", marks=pytest.mark.clause("MALL-7.3.2", "MALL-3.3.3")),
+        pytest.param("online-desk", marks=pytest.mark.clause("ONLINE-2.2.2-2")),
+        pytest.param("taobao-shop", marks=pytest.mark.clause("TAOBAO-3-2.2.5-2")),
         pytest.param("live-room", marks=pytest.mark.clause("LIVE-5.1.2")),
     ],
 )
@@ -28,7 +30,8 @@ async def test_only_who_needs_it_reads_what_a_customer_said(desk: Desk, site: st
     words = api.ListMessagesRequest(parent=name)
     everything = api.ListConversationsRequest(parent=there.parent)
     other, engineer = there.customer("c-2", channel), there.person("ops", "engineer")
-    colleagues = [there.person("eve", "supervisor", sites=["online-desk"]), engineer, there.person("rota", "planner")]
+    elsewhere = next(other for other in SITES if other != site)
+    colleagues = [there.person("eve", "supervisor", sites=[elsewhere]), engineer, there.person("rota", "planner")]
     for stranger in (other, *colleagues):
         with pytest.raises(PermissionDenied):
             await stranger.stub.ListMessages(words)

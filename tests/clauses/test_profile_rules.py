@@ -39,3 +39,29 @@ def test_five_points_that_no_indicator_holds_must_be_settled(tmp_path: Path) -> 
     refused = kefu_profile("check", edited_profile(tmp_path, "online-desk", groups))
     assert refused.exit_code == 1
     assert "ONLINE-4.1.3 gives 20" in refused.output
+
+
+SHOP_RULES = {
+    "TAOBAO-1": ("TAOBAO-1-6.1", "TAOBAO-1-6.2"),
+    "TAOBAO-2": ("TAOBAO-2-5.1", "TAOBAO-2-5.2"),
+    "TAOBAO-3": ("TAOBAO-3-5.1", "TAOBAO-3-5.2"),
+    "TAOBAO-4": ("TAOBAO-4-6.1", "TAOBAO-4-6.2"),
+    "TAOBAO-5": ("TAOBAO-5-5.1", "TAOBAO-5-5.2"),
+}
+
+
+@pytest.mark.parametrize(
+    "regime", [pytest.param(regime, marks=pytest.mark.clause(*clauses)) for regime, clauses in SHOP_RULES.items()]
+)
+def test_since_when_a_shop_s_rules_are_in_force_and_who_says_what_they_mean(tmp_path: Path, regime: str) -> None:
+    shown = kefu_profile("show", "taobao-shop")
+    assert shown.exit_code == 0, shown.output
+    regimes, owner = shown.output.splitlines()[1:3]
+    assert regime in regimes
+    assert regimes.endswith("in force from 2026-01-01")
+    assert owner == "answered for by shop-manager"
+    assert kefu_profile("show", "taobao-shop", "--at", "2025-12-31").exit_code == 1
+    for line in ("effective_from: 2026-01-01\n", "owner: shop-manager\n"):  # left open
+        refused = kefu_profile("check", edited_profile(tmp_path, "taobao-shop", (line, "")))
+        assert refused.exit_code == 1
+        assert line.partition(":")[0] in refused.output

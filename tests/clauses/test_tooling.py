@@ -40,7 +40,7 @@ def url():
 class Run:
     """A tree of tests and what became of it."""
 
-    def __init__(self, folder: Path, files: dict[str, str], setting: str = "") -> None:
+    def __init__(self, folder: Path, files: dict[str, str], setting: str = "", arguments: tuple[str, ...] = ()) -> None:
         for name, text in files.items():
             path = folder / "tests" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +58,7 @@ class Run:
             "tests.clauses.plugin",
             "-p",
             "no:cacheprovider",
+            *arguments,
             "tests",
         ]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -122,6 +123,16 @@ def test_passing_and_failing_tests_are_recorded_with_their_clauses(plain: Run) -
 def test_a_mark_needs_a_call_through_a_public_interface(plain: Run) -> None:
     assert plain.shown()["test_inside"] == {"clauses": ["ONLINE-3.1.2-3"], "outcome": "failed", "calls": 0}
     assert "called no public interface" in plain.output
+
+
+def test_a_test_that_was_renamed_or_lost_its_mark_shows_nothing_any_more(tmp_path: Path) -> None:
+    name = "clauses/test_tooling.py"  # a file that is there, or its evidence would be left out anyway
+    marked = '@pytest.mark.clause("ONLINE-3.1.2-3")\ndef {}(url):\n    assert httpx.get(url).text\n'
+    text = "import httpx, pytest\n" + "".join(map(marked.format, ("test_kept", "test_old", "test_unmarked")))
+    assert set(Run(tmp_path, {name: text}).shown()) == {"test_kept", "test_old", "test_unmarked"}
+    text = text.replace("test_old", "test_new").replace(marked.format("test_unmarked"), "def test_unmarked(): pass\n")
+    run = Run(tmp_path, {name: text}, arguments=("-k", "test_new"))
+    assert set(run.shown()) == {"test_kept", "test_new"}, run.output
 
 
 def test_a_broken_fixture_shows_nothing(plain: Run) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,8 +22,9 @@ PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian's prometheus) is not installed")
 
 
+@functools.cache
 def every_rule() -> list[dict[str, Any]]:
-    """Every rule of every file."""
+    """Every rule of every file, in order."""
     files = rules.files(rules.read()).values()
     return [rule for text in files for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
@@ -84,13 +87,13 @@ def test_it_fires_stays_silent_and_resolves(alert: str, tmp_path: Path) -> None:
         _unit(case["series"], [(firing, when, fires) for when, fires in moments]),
         _unit(case["quiet"], [(firing, f"{minute}m", False) for minute in range(2, 26)]),
     ]
-    _promtool(tests, tmp_path, needed(alert), every=case.get("every", "15s"))
+    _promtool(tests, _behind(alert), tmp_path, every=case.get("every", "15s"))
 
 
 @needs_promtool
 def test_the_watchdog_always_fires(tmp_path: Path) -> None:
     firing = 'count(ALERTS{alertname="Watchdog",alertstate="firing"})'
-    _promtool([_unit({"nothing": "0x9"}, [(firing, "1m", True), (firing, "2h", True)])], tmp_path, needed("Watchdog"))
+    _promtool([_unit({"nothing": "0x9"}, [(firing, "1m", True), (firing, "2h", True)])], _behind("Watchdog"), tmp_path)
 
 
 @needs_promtool
@@ -98,7 +101,7 @@ def test_the_unanswered_count_against_the_service_level(tmp_path: Path) -> None:
     """Nobody answers: the histogram of answers is empty, and the service level is 0, not absent."""
     broken = {'kefu_sla_total{site="desk",clock="FIRST_RESPONSE",outcome="breached"}': "0+2x100"}
     level = "site:kefu_promises_kept:ratio15m or site:kefu_promises_due:increase15m > bool 1e9"
-    _promtool([_unit(broken, [(f"count({level})", "20m", True)])], tmp_path, every_rule())
+    _promtool([_unit(broken, [(f"count({level})", "20m", True)])], every_rule(), tmp_path)
 
 
 def _unit(series: dict[str, str], checks: list[tuple[str, str, bool]]) -> dict[str, Any]:
@@ -113,22 +116,30 @@ def _unit(series: dict[str, str], checks: list[tuple[str, str, bool]]) -> dict[s
     }
 
 
-def needed(alert: str) -> list[dict[str, Any]]:
-    """The alert and all that its expression is recorded from, in the order of the files: the others cost time only."""
-    found = [rule for rule in every_rule() if rule.get("alert") == alert]
-    assert len(found) >= 1
-    objective = found[0]["labels"].get("slo")
-    known = [rule for rule in every_rule() if rule.get("labels", {}).get("slo") in {None, objective}]
-    for rule in found:  # grows while it is walked
-        found += [one for one in known if one.get("record", " ") in rule["expr"] and one not in found]
-    return [rule for rule in known if rule in found]
+def _behind(alert: str) -> list[dict[str, Any]]:
+    """The rules of an alert and the recordings that they are made of, in order; no others bear on whether it fires."""
+    needed: list[dict[str, Any]] = []
+    for rule in reversed(every_rule()):  # what is recorded comes before what asks for it
+        if rule.get("alert") == alert or any(_asks(other, rule) for other in needed):
+            needed.insert(0, rule)
+    return needed
 
 
-def _promtool(tests: list[dict[str, Any]], folder: Path, chosen: list[dict[str, Any]], every: str = "15s") -> None:
+def _asks(rule: dict[str, Any], recording: dict[str, Any]) -> bool:
+    objective = recording.get("labels", {}).get("slo")
+    return (
+        "record" in recording
+        and re.search(rf"{recording['record']}\b", rule["expr"]) is not None
+        and objective in (None, rule.get("labels", {}).get("slo"))
+    )
+
+
+def _promtool(tests: list[dict[str, Any]], judged: list[dict[str, Any]], folder: Path, *, every: str = "15s") -> None:
     assert PROMTOOL is not None
-    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "chosen", "rules": chosen}]}))
+    groups = [{"name": "judged", "rules": judged}]
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}, allow_unicode=True), encoding="utf-8")
     suite = {
-        "rule_files": [str(folder / "rules.yaml")],
+        "rule_files": ["rules.yaml"],
         "evaluation_interval": every,
         "tests": tests,
     }

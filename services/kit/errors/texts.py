@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import yaml
+from services.kit import yaml_text
 
 DEFAULT_LOCALE: Final = "zh-CN"
 LOCALES: Final = ("zh-CN", "en")
@@ -26,7 +26,7 @@ class _Blank(dict[str, str]):
 @functools.cache
 def catalogue(locale: str) -> Mapping[str, str]:
     """Reason name → text with {placeholders}, for one of `LOCALES`."""
-    loaded = yaml.safe_load((_MESSAGES / f"{locale.replace('-', '_')}.yaml").read_text(encoding="utf-8"))
+    loaded = yaml_text.load((_MESSAGES / f"{locale.replace('-', '_')}.yaml").read_text(encoding="utf-8"))
     return {str(reason): str(words) for reason, words in loaded.items()}
 
 

@@ -22,6 +22,7 @@ from services.kit.errors.texts import choose_locale
 from services.kit.errors.tree import FieldViolation, InvalidArgument, PermissionDenied, Unauthenticated
 from services.kit.interceptors.enums import known_enums
 from services.kit.interceptors.method import AUTHENTICATED, PUBLIC, Method
+from services.kit.interceptors.nul import refuse_nul
 from services.kit.interceptors.sites import site_of
 from services.kit.telemetry.trace import Tracer
 
@@ -130,11 +131,14 @@ def _decode(_: Tools, method: Method) -> MessageStep:
         if len(data) > MAX_MESSAGE_BYTES:
             raise InvalidArgument(errors_pb2.ERROR_REASON_MESSAGE_TOO_LARGE, {"limit": str(MAX_MESSAGE_BYTES)})
         try:
-            return parse(data)
+            message = parse(data)
         except DecodeError as error:
             raise InvalidArgument(
                 errors_pb2.ERROR_REASON_MALFORMED_REQUEST, {"detail": f"the bytes are no {name}"}
             ) from error
+        if 0 in data:  # seldom, so that the walk costs an ordinary call nothing
+            refuse_nul(message)
+        return message
 
     return decode
 

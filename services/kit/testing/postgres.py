@@ -22,30 +22,26 @@ class Databases:
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self.server = server
-        self._templates: dict[tuple[str, ...], str] = {}
+        self._templates: dict[tuple[tuple[str, ...], datetime | None], str] = {}
 
     async def clone(self, *services: str, virtual: datetime | None = None) -> dict[str, str]:
         """Return each service's connection URL into a fresh database with their schemas; `virtual` starts its clock."""
-        template = await self._template(tuple(sorted(services)))
+        template = await self._template(tuple(sorted(services)), virtual)
         name = f"test_{next(_numbers)}"
         admin = await asyncpg.connect(self.server.dsn())
         try:
             await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         finally:
             await admin.close()
-        urls = await provision(self.server, name, services)
-        if virtual is not None:
-            for service, url in urls.items():
-                await _migrate(service, url, virtual)
-        return urls
+        return await provision(self.server, name, services)
 
-    async def _template(self, services: tuple[str, ...]) -> str:
-        if services not in self._templates:
+    async def _template(self, services: tuple[str, ...], virtual: datetime | None) -> str:
+        if (services, virtual) not in self._templates:
             name = f"template_{next(_numbers)}"
             for service, url in (await provision(self.server, name, services)).items():
-                await _migrate(service, url, None)
-            self._templates[services] = name
-        return self._templates[services]
+                await _migrate(service, url, virtual)
+            self._templates[services, virtual] = name
+        return self._templates[services, virtual]
 
 
 async def _migrate(service: str, url: str, virtual: datetime | None) -> None:

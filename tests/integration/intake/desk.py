@@ -26,6 +26,8 @@ from services.kit.crypto import Keys
 from services.kit.ids import Ids
 from services.kit.server import ServerConfig
 from services.kit.testing.grpc import TestKeys
+from services.kit.testing.nats import empty
+from services.kit.testing.postgres import Databases
 
 if TYPE_CHECKING:  # these exist only in the stubs
     from kefu.intake.v1.conversation_service_pb2_grpc import ConversationServiceAsyncStub
@@ -275,3 +277,12 @@ async def running(url: str, nats_url: str, folder: Path, *, instances: int = 1, 
         await desk.close()
         for app in apps:
             await app.stop(drain_seconds=0)
+
+
+@asynccontextmanager
+async def fresh(databases: Databases, nats_url: str, folder: Path, **settings: Any) -> AsyncIterator[Desk]:
+    """Start intake in virtual time on a database of its own, with nothing in JetStream."""
+    await empty(nats_url)
+    url = (await databases.clone("intake", virtual=START))["intake"]
+    async with running(url, nats_url, folder, **settings) as desk:
+        yield desk

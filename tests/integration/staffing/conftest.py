@@ -10,6 +10,7 @@ import pytest_asyncio
 from kefu.common.v1 import errors_pb2
 from kefu.staffing.v1 import person_pb2 as pb
 from kefu.staffing.v1 import staffing_service_pb2 as api
+from kefu.staffing.v1.planning_service_pb2_grpc import add_PlanningServiceServicer_to_server
 from kefu.staffing.v1.staffing_service_pb2_grpc import StaffingServiceStub, add_StaffingServiceServicer_to_server
 from prometheus_client import CollectorRegistry
 
@@ -18,10 +19,11 @@ from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.errors import NotFound
 from services.kit.telemetry.metrics import Metrics
-from services.kit.testing.grpc import Running, serve
+from services.kit.testing.grpc import Registered, Running, serve
 from services.kit.uow import UnitOfWork
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.servicer import StaffingServicer
+from services.staffing.servicer_planning import PlanningServicer
 from services.staffing.store import Store
 
 SITES = ("desk", "mall")
@@ -49,10 +51,18 @@ class Staffing:
         self._running = running
         self.registry = running.registry
 
+    @property
+    def address(self) -> str:
+        return self._running.address
+
+    def token(self, subject: str = "boss", **sites: str) -> str:
+        return self._running.token(subject, sites={site: [role] for site, role in sites.items()} or {"*": ["admin"]})
+
+    def channel(self, subject: str = "boss", **sites: str) -> Any:
+        return self._running.channel(self.token(subject, **sites))
+
     def stub(self, subject: str = "boss", **sites: str) -> Any:
-        roles = {site: [role] for site, role in sites.items()} or {"*": ["admin"]}
-        token = self._running.token(subject, sites=roles)
-        return StaffingServiceStub(self._running.channel(token))
+        return StaffingServiceStub(self.channel(subject, **sites))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -61,7 +71,10 @@ async def staffing(database: Database, tmp_path_factory: pytest.TempPathFactory)
     metrics = StaffingMetrics(Metrics.from_catalogue(CollectorRegistry(), owners=["staffing"]))
     store = Store(Vault(Keys.create(folder / "sealing.json", "test")))
     servicer = StaffingServicer(database, UnitOfWork(database), store, zone, metrics)
-    registered = [(add_StaffingServiceServicer_to_server, servicer)]
+    registered: list[Registered] = [
+        (add_StaffingServiceServicer_to_server, servicer),
+        (add_PlanningServiceServicer_to_server, PlanningServicer(zone)),
+    ]
     async with serve(registered, keys_folder=folder, access=ACCESS) as running:
         yield Staffing(running)
 

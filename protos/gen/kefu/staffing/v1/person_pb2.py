@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkefu/staffing/v1/person.proto\x12\x10kefu.staffing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n\x06Person\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x10\x01\x18P\x12\x39\n\x05grade\x18\x03 \x01(\x0e\x32\x1e.kefu.staffing.v1.Person.GradeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x36\n\x06skills\x18\x04 \x03(\tB&\xbaH#\x92\x01 \x10\x32\x18\x01\"\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x1b\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x01\x12\x11\n\tcertified\x18\x06 \x01(\x08\x12\x14\n\x06\x61\x63tive\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x32\n\x08presence\x18\x08 \x01(\x0b\x32\x1a.kefu.staffing.v1.PresenceB\x04\xe2\x41\x01\x03\x12\x0c\n\x04\x65tag\x18\t \x01(\t\"\x83\x01\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x10\n\x0cGRADE_JUNIOR\x10\x01\x12\x16\n\x12GRADE_INTERMEDIATE\x10\x02\x12\x10\n\x0cGRADE_SENIOR\x10\x03\x12\x14\n\x10GRADE_SUPERVISOR\x10\x04\x12\x11\n\rGRADE_MANAGER\x10\x05:.\xea\x41+\n\x0bkefu/Person\x12\x1csites/{site}/people/{person}\"\xaa\x02\n\x08Presence\x12;\n\x05state\x18\x01 \x01(\x0e\x32 .kefu.staffing.v1.Presence.StateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12/\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\"\n\x14online_today_seconds\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x8b\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_OFFLINE\x10\x01\x12\x13\n\x0fSTATE_AVAILABLE\x10\x02\x12\x0e\n\nSTATE_BUSY\x10\x03\x12\x0f\n\x0bSTATE_BREAK\x10\x04\x12\x0e\n\nSTATE_AWAY\x10\x05\x12\x12\n\x0eSTATE_OFF_POST\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dkefu/staffing/v1/person.proto\x12\x10kefu.staffing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x03\n\x06Person\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\"\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x10\x01\x18P\x12\x39\n\x05grade\x18\x03 \x01(\x0e\x32\x1e.kefu.staffing.v1.Person.GradeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x36\n\x06skills\x18\x04 \x03(\tB&\xbaH#\x92\x01 \x10\x32\x18\x01\"\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x1b\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x01\x12\x11\n\tcertified\x18\x06 \x01(\x08\x12\x14\n\x06\x61\x63tive\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x32\n\x08presence\x18\x08 \x01(\x0b\x32\x1a.kefu.staffing.v1.PresenceB\x04\xe2\x41\x01\x03\x12\x15\n\x04\x65tag\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x83\x01\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x10\n\x0cGRADE_JUNIOR\x10\x01\x12\x16\n\x12GRADE_INTERMEDIATE\x10\x02\x12\x10\n\x0cGRADE_SENIOR\x10\x03\x12\x14\n\x10GRADE_SUPERVISOR\x10\x04\x12\x11\n\rGRADE_MANAGER\x10\x05:.\xea\x41+\n\x0bkefu/Person\x12\x1csites/{site}/people/{person}\"\xaa\x02\n\x08Presence\x12;\n\x05state\x18\x01 \x01(\x0e\x32 .kefu.staffing.v1.Presence.StateB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12/\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\"\n\x14online_today_seconds\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\"\x8b\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_OFFLINE\x10\x01\x12\x13\n\x0fSTATE_AVAILABLE\x10\x02\x12\x0e\n\nSTATE_BUSY\x10\x03\x12\x0f\n\x0bSTATE_BREAK\x10\x04\x12\x0e\n\nSTATE_AWAY\x10\x05\x12\x12\n\x0eSTATE_OFF_POST\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSON'].fields_by_name['active']._serialized_options = b'\342A\001\003'
   _globals['_PERSON'].fields_by_name['presence']._loaded_options = None
   _globals['_PERSON'].fields_by_name['presence']._serialized_options = b'\342A\001\003'
+  _globals['_PERSON'].fields_by_name['etag']._loaded_options = None
+  _globals['_PERSON'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
   _globals['_PERSON']._loaded_options = None
   _globals['_PERSON']._serialized_options = b'\352A+\n\013kefu/Person\022\034sites/{site}/people/{person}'
   _globals['_PRESENCE'].fields_by_name['state']._loaded_options = None
@@ -58,11 +60,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRESENCE'].fields_by_name['online_today_seconds']._loaded_options = None
   _globals['_PRESENCE'].fields_by_name['online_today_seconds']._serialized_options = b'\342A\001\003'
   _globals['_PERSON']._serialized_start=174
-  _globals['_PERSON']._serialized_end=671
-  _globals['_PERSON_GRADE']._serialized_start=492
-  _globals['_PERSON_GRADE']._serialized_end=623
-  _globals['_PRESENCE']._serialized_start=674
-  _globals['_PRESENCE']._serialized_end=972
-  _globals['_PRESENCE_STATE']._serialized_start=833
-  _globals['_PRESENCE_STATE']._serialized_end=972
+  _globals['_PERSON']._serialized_end=680
+  _globals['_PERSON_GRADE']._serialized_start=501
+  _globals['_PERSON_GRADE']._serialized_end=632
+  _globals['_PRESENCE']._serialized_start=683
+  _globals['_PRESENCE']._serialized_end=981
+  _globals['_PRESENCE_STATE']._serialized_start=842
+  _globals['_PRESENCE_STATE']._serialized_end=981
 # @@protoc_insertion_point(module_scope)
