@@ -45,8 +45,8 @@ async def desk(databases: Databases, nats_url: str, tmp_path_factory: pytest.Tem
         yield running_desk
 
 
-@pytest.fixture
-def target(desk: Desk) -> Target:
+@pytest_asyncio.fixture
+async def target(desk: Desk) -> Target:
     """The desk's conversations, for an administrator who may do everything at this site."""
     stub = desk.person("root", "admin").stub
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from kefu.staffing.v1 import planning_service_pb2, staffing_service_pb2
@@ -33,8 +34,8 @@ FILLED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def target(staffing: Staffing, database: Database) -> Target:
+@pytest_asyncio.fixture
+async def target(staffing: Staffing, database: Database) -> Target:
     """Staffing, for an administrator of one site."""
     channel = staffing.channel("root", desk="admin")
     stubs: dict[str, Any] = {
