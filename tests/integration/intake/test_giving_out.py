@@ -16,7 +16,7 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, 
 from services.kit.testing.nats import empty
 from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
-from tests.integration.intake.desk import START, Desk, running
+from tests.integration.intake.desk import START, Desk, Person, running
 
 
 async def assignee(desk: Desk, name: str) -> str:
@@ -119,6 +119,53 @@ async def test_an_answer_stops_the_taking_back(desk: Desk) -> None:
     await ann.serve(name)
     await ann.say(name)
     await desk.staff("bob")
+    await desk.advance(600)
+    assert await assignee(desk, name) == "ann"
+
+
+async def handed_over(desk: Desk) -> tuple[Person, str]:
+    """A conversation that ann answered and handed over, and the specialist to whom it is offered."""
+    ann = await desk.staff("ann")
+    name = (await desk.customer().open()).name
+    await desk.settle()
+    await ann.serve(name)
+    await ann.say(name)
+    spec = await desk.staff("spec", "SPECIALIST")
+    await ann.transfer(name, queue="SPECIALIST")
+    await desk.settle()
+    return spec, name
+
+
+async def test_a_specialist_who_stays_silent_after_accepting_loses_it(desk: Desk) -> None:
+    spec, name = await handed_over(desk)
+    await desk.advance(30)
+    await spec.accept(name)
+    await desk.staff("other", "SPECIALIST")
+    await desk.advance(59)
+    assert await assignee(desk, name) == "spec"
+    await desk.advance(2)
+    assert await assignee(desk, name) == "other"
+    with pytest.raises(FailedPrecondition):
+        await spec.say(name)
+
+
+async def test_only_the_specialists_own_words_stop_the_taking_back(desk: Desk) -> None:
+    spec, name = await handed_over(desk)
+    await spec.accept(name)
+    await desk.person("boss", "supervisor").say(name, "a moment")
+    await spec.say(name, "what is it about?", kind=pb.Message.KIND_NOTE)
+    (silent,) = await desk.app.database.fetch("SELECT silent FROM conversations")
+    assert silent["silent"]
+    await spec.say(name)
+    await desk.staff("other", "SPECIALIST")
+    await desk.advance(600)
+    assert await assignee(desk, name) == "spec"
+
+
+async def test_who_gets_a_declined_hand_over_back_had_spoken_already(desk: Desk) -> None:
+    spec, name = await handed_over(desk)
+    await spec.decline(name)
+    await desk.staff("other")
     await desk.advance(600)
     assert await assignee(desk, name) == "ann"
 

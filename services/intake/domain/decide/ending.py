@@ -92,7 +92,7 @@ def redirect(draft: Draft, command: Redirect) -> None:
     """It goes on by telephone or ticket."""
     machine.check("redirect", draft.c.state)
     guards.holder(draft)
-    draft.c.resume_state = command.target
+    draft.c.redirect_target = command.target
     _end(draft, "redirect", State.REDIRECTED)
 
 

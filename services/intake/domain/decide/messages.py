@@ -116,6 +116,8 @@ def _answer(draft: Draft) -> Fact:
         raise InvalidField("message.kind", "a service sends no words of a person")
     _require(draft, _TALKING)
     guards.holder(draft)
+    if draft.caller.subject == c.accountable_owner:
+        c.silent = False
     if c.state is State.PENDING_VERIFICATION:
         return Fact.REASSURED
     if c.first_response_at is None:

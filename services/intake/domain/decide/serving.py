@@ -34,12 +34,11 @@ def accept(draft: Draft, _: Accept) -> None:
     c = draft.c
     machine.check("accept", c.state)
     guards.offeree(draft)
-    c.refused = ()
+    c.refused, c.accountable_owner = (), draft.caller.subject
+    c.silent = c.channel != PHONE  # who speaks on a telephone leaves no message
     if c.state is State.HANDOFF_PENDING:
-        c.accountable_owner = draft.caller.subject
         draft.move("accept", fact=Fact.ACCEPTED)
     else:
-        c.accountable_owner = draft.caller.subject
         to = State.RECEPTION if guards.reception_missing(draft) else State.SERVING
         draft.move("accept", to, fact=_pick_up(draft))
     draft.assign(draft.caller.subject, Cause.ACCEPTED)
@@ -144,6 +143,7 @@ def hold(draft: Draft, _: Hold) -> None:
     """Promise a call back after verification."""
     machine.check("holdForVerification", draft.c.state)
     guards.holder(draft)
+    draft.c.silent = False  # from here on the promise of the call back counts
     draft.move("holdForVerification", fact=Fact.HELD)
 
 
