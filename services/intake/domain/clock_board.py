@@ -67,10 +67,9 @@ _STOPS: dict[Fact, frozenset[Kind]] = {
     Fact.PICKED_UP: _ANSWER | {Kind.RINGS},
     Fact.ACCEPTED: frozenset({Kind.HANDOFF}),
 }
-# A second transfer or call back replaces the first, which nobody can keep any more.
+# A second call back replaces the first, which nobody can keep any more. A hand-over that is declined or offered anew is
+# still promised: only acceptance keeps it (docs/decisions/0104).
 _CANCELS: dict[Fact, frozenset[Kind]] = {
-    Fact.TRANSFERRED: frozenset({Kind.HANDOFF}),
-    Fact.DECLINED: frozenset({Kind.HANDOFF}),
     Fact.HELD: frozenset({Kind.VERIFICATION_CALLBACK}),
     Fact.ENDED: frozenset(Kind),
 }
@@ -182,6 +181,8 @@ def _started(fact: Fact, board: Board) -> Kind | None:
         return Kind.REPLY_GAP if answered else Kind.FIRST_RESPONSE
     if fact is Fact.RELEASED:
         return _unkept(board)
+    if fact is Fact.TRANSFERRED and Kind.HANDOFF in waiting:
+        return None
     if fact is Fact.RANG:
         return None if any(clock.kind is Kind.RINGS for clock in board) else Kind.RINGS
     return _STARTS.get(fact)

@@ -64,16 +64,19 @@ def test_a_second_question_does_not_move_the_deadline_of_the_first() -> None:
     assert judged((Fact.QUESTION, 0), (Fact.QUESTION, 29), until=31) == {(Kind.FIRST_RESPONSE, 1): State.BREACHED}
 
 
-def test_each_hop_has_its_own_clock() -> None:
+def test_each_hop_that_was_accepted_has_its_own_clock() -> None:
     states = judged(
-        (Fact.TRANSFERRED, 0), (Fact.TRANSFERRED, 100), (Fact.ACCEPTED, 219),
-        (Fact.TRANSFERRED, 300), (Fact.DECLINED, 310),
-    )  # fmt: skip
-    assert states == {
-        (Kind.HANDOFF, 1): State.CANCELLED,
-        (Kind.HANDOFF, 2): State.MET,
-        (Kind.HANDOFF, 3): State.CANCELLED,
-    }
+        (Fact.TRANSFERRED, 0), (Fact.ACCEPTED, 119), (Fact.TRANSFERRED, 300), (Fact.ANSWERED, 310), (Fact.ENDED, 320)
+    )
+    assert states == {(Kind.HANDOFF, 1): State.MET, (Kind.HANDOFF, 2): State.CANCELLED}
+
+
+def test_neither_declining_nor_offering_anew_restarts_the_two_minutes() -> None:
+    tossed = [(Fact.TRANSFERRED, 0), (Fact.DECLINED, 50), (Fact.TRANSFERRED, 60), (Fact.TRANSFERRED, 100)]
+    assert judged(*tossed, (Fact.ACCEPTED, 119)) == {(Kind.HANDOFF, 1): State.MET}
+    assert judged(*tossed, (Fact.ACCEPTED, 121)) == {(Kind.HANDOFF, 1): State.STOPPED_LATE}
+    assert judged(*tossed, until=121) == {(Kind.HANDOFF, 1): State.BREACHED}
+    assert judged(*tossed[:2], until=121) == {(Kind.HANDOFF, 1): State.BREACHED}
 
 
 def test_only_words_after_verification_keep_the_promised_call_back() -> None:
