@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, 
 from services.kit.testing.nats import empty
 from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
+from services.kit.timers import Timer, arm
 from tests.integration.intake.desk import START, Desk, Person, running
 
 
@@ -338,6 +340,24 @@ async def test_going_away_locks_in_the_order_of_commands(desk: Desk) -> None:
         await command.execute("SELECT FROM agents WHERE site = $1 FOR UPDATE NOWAIT", desk.site)
     await desk.settle()
     assert (await assignee(desk, name), await loads(desk)) == ("", {"ann": 0})
+
+
+async def test_the_router_waits_for_no_timer_that_goes_off_elsewhere(desk: Desk) -> None:
+    """Another worker has a conversation's timer and wants the site's, which this one has: neither may wait for both."""
+    names = [(await desk.customer(f"c-{number}").open()).name for number in range(2)]
+    later = desk.now + timedelta(days=1)
+    # set to later than the take-back, so that offering has to set it anew
+    await desk.app.database.execute("UPDATE conversations SET timer_at = $1", later)
+    await desk.app.database.execute("UPDATE kefu_timers SET due_at = $1, fire_at = $1", later)
+    await desk.settle()
+    async with desk.app.database.transaction() as elsewhere:
+        await elsewhere.execute("DELETE FROM kefu_timers WHERE owner_id = $1", names[0].split("/")[-1])
+        await desk.staff("ann")
+        assert [await assignee(desk, name) for name in names] == ["", "ann"]
+        await elsewhere.execute("SET LOCAL lock_timeout = '5s'")
+        await arm(elsewhere, [Timer("site", desk.site, "route", desk.site, 2**60, desk.now)])
+    await desk.advance(1)
+    assert await assignee(desk, names[0]) == "ann"
 
 
 async def test_events_in_a_row_let_each_person_go(desk: Desk) -> None:
