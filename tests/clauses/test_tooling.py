@@ -200,4 +200,4 @@ def test_settings_are_bound_to_the_clauses_that_they_quantify() -> None:
 )
 def test_a_clause_survives_when_none_of_its_tests_notices(outcomes: dict[str, str], said: str) -> None:
     found = {test: evidence.Shown(("X",), outcome, 1) for test, outcome in outcomes.items()}
-    assert mutate.verdict("X", ["t1", "t2"], found) == said
+    assert mutate.verdict(["t1", "t2"], found) == said
