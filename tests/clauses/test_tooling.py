@@ -186,6 +186,7 @@ def test_settings_are_bound_to_the_clauses_that_they_quantify() -> None:
         "sla.handoff_s": ["ONLINE-3.1.2-3"],
         "closing.required": ["MALL-4.1.2-4"],
         "lint.opening_names_agent": ["ONLINE-3.1.2-1"],
+        "reception.opening": ["ONLINE-3.1.2-1"],
     }
 
 

@@ -31,11 +31,12 @@ def append(draft: Draft, command: Append) -> None:
     author = author_of(draft)
     _check(draft, command, author)
     if author is AuthorKind.CUSTOMER:
-        fact = _hear(draft, command)
+        fact: Fact | None = _hear(draft, command)
     elif command.kind is MessageKind.NOTE:
-        fact = None
+        fact = Fact.SUPERVISED if draft.c.state is State.HARASSMENT_HOLD and draft.caller.supervisor else None
     elif command.kind is MessageKind.GREETING:
         _require(draft, _GREETABLE)
+        guards.greeting(draft, command)
         fact = Fact.GREETED
     elif author is AuthorKind.BOT:
         _require(draft, frozenset({State.BOT, State.QUEUED}))
