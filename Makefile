@@ -8,6 +8,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 PYTHON ?= python3
 CALLS ?=
 BOARD ?= on-call
+SETTINGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
@@ -91,8 +92,8 @@ charts-check: setup
 clauses: setup ## how many clauses of each regime and service a passing test shows, and which none does
 	@rm -f .kefu/clauses.json
 	@code=0; $(BIN)/python -m pytest tests -m clause || code=$$?; $(BIN)/python -m tests.clauses.report; exit $$code
-clauses-mutate: setup ## switch each tied setting off and expect its tests to fail (after `make clauses`)
-	@$(BIN)/python -m tests.clauses.mutate
+clauses-mutate: setup ## switch each tied setting off and expect its tests to fail (after `make clauses`; SETTINGS="sla.handoff_s …" for some)
+	@$(BIN)/python -m tests.clauses.mutate $(SETTINGS)
 
 .PHONY: lock
 lock: setup ## write the lock files again from requirements*.in

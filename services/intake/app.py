@@ -144,7 +144,13 @@ async def build(config: IntakeConfig) -> App:
     rules = RulesOf(lambda: profiles.current)
     tools = _tools(config)
     converter = Converter(Vault(Keys.read(config.sealing_keys)))
-    commands = Commands(database, rules, observe=measured.decided, bot_patience_s=config.bot_patience_seconds)
+    commands = Commands(
+        database,
+        rules,
+        observe=measured.decided,
+        person_name=converter.person_name,
+        bot_patience_s=config.bot_patience_seconds,
+    )
     feed = Feed(config.nats)
     work = Figures(metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, progress=work.consumers)

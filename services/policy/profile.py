@@ -56,6 +56,7 @@ class Sla:
     reply_gap_s: int | None
     handoff_s: int | None
     verification_callback_s: int | None
+    harassment_supervisor_s: int | None
     answer_max_rings: int | None
     bot_reply_stops_clock: bool
     warn_fractions: tuple[float, ...]
@@ -100,9 +101,15 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What is on record before serving: NEED, SOURCE."""
+    """What is on record before serving: NEED, SOURCE; and how a customer is greeted.
+
+    `opening` is said in the name of who takes a conversation, whose name stands for `{agent}`; None says nothing.
+    `names_agent`: a greeting that an agent writes must hold the agent's name.
+    """
 
     required: frozenset[str]
+    opening: str | None
+    names_agent: bool
 
 
 @dataclass(frozen=True, slots=True)

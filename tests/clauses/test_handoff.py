@@ -34,6 +34,27 @@ async def test_a_specialist_takes_it_within_two_minutes(desk: Desk) -> None:
     assert (await ann.get(other)).accountable_owner == "ann"
 
 
+@pytest.mark.clause("ONLINE-3.1.2-3")
+async def test_a_colleague_who_declines_does_not_restart_the_two_minutes(desk: Desk) -> None:
+    ann = await desk.staff("ann")
+    bob, expert = [await desk.staff(person, "SPECIALIST") for person in ("bob", "expert")]
+    name = await served(desk, ann, desk.customer())
+    await ann.say(name, "a colleague knows this better")
+    await ann.transfer(name, person="bob")
+    await desk.advance(50)
+    back = await bob.decline(name)
+    assert (state(back), back.assignee) == ("SERVING", "ann")
+    await desk.advance(50)
+    await ann.transfer(name, person="expert")
+    await desk.advance(20)
+    assert clock_state(await promise(ann, name, "HANDOFF")) == "RUNNING"
+    await desk.advance(0.001)
+    assert clock_state(await promise(ann, name, "HANDOFF")) == "BREACHED"
+    await expert.accept(name)
+    late = await promise(expert, name, "HANDOFF")
+    assert (late.number, late.target_seconds, clock_state(late)) == (1, 120, "STOPPED_LATE")
+
+
 @pytest.mark.parametrize(
     ("site", "limit"),
     [

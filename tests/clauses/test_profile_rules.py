@@ -41,6 +41,24 @@ def test_five_points_that_no_indicator_holds_must_be_settled(tmp_path: Path) -> 
     assert "ONLINE-4.1.3 gives 20" in refused.output
 
 
+@pytest.mark.clause("ONLINE-1-2")
+def test_duties_workflow_service_standards_and_conduct_stand_in_one_profile(tmp_path: Path) -> None:
+    """One file, each figure with its clause; what is left out or does not belong is refused."""
+    shown = shown_values("online-desk")
+    framework = {
+        "meeting.morning_briefing.at": "ONLINE-5.2.2-1",
+        "reception.required": "ONLINE-3.1.1-3",
+        "sla.first_response_s.default": "ONLINE-3.1.1-1",
+        "lint.opening_names_agent": "ONLINE-3.1.2-1",
+    }
+    assert {path: clause in shown[path]["clauses"] for path, clause in framework.items()} == dict.fromkeys(
+        framework, True
+    )
+    refused = kefu_profile("check", edited_profile(tmp_path, "online-desk", ("lint: {", "manners: {")))
+    assert refused.exit_code == 1
+    assert "manners" in refused.output
+
+
 SHOP_RULES = {
     "TAOBAO-1": ("TAOBAO-1-6.1", "TAOBAO-1-6.2"),
     "TAOBAO-2": ("TAOBAO-2-5.1", "TAOBAO-2-5.2"),

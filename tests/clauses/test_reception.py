@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from kefu.intake.v1 import conversation_pb2 as pb
 from kefu.intake.v1 import conversation_service_pb2 as api
 
 from services.kit.access import Kind
 from services.kit.errors import FailedPrecondition
-from tests.clauses.acting import SITES, state, taken
+from tests.clauses.acting import (
+    SITES,
+    clock_state,
+    edited_profile,
+    kefu_profile,
+    promise,
+    shown_values,
+    state,
+    taken,
+)
 from tests.integration.intake.desk import Desk
 
 
@@ -25,7 +36,7 @@ async def test_nothing_is_settled_before_the_need_is_known(desk: Desk, site: str
     there = desk.at(site)
     ann, customer = await there.staff("ann", *skills), there.customer("c-1", channel)
     name = await taken(there, ann, customer, queue=queue)
-    await ann.say(name, "Good morning, this is Ann", kind=pb.Message.KIND_GREETING)
+    await ann.say(name, "Good morning, this is Person ann", kind=pb.Message.KIND_GREETING)
     assert state(await ann.get(name)) == "RECEPTION"
     for source in ("", "SEARCH"):
         with pytest.raises(FailedPrecondition):
@@ -33,7 +44,41 @@ async def test_nothing_is_settled_before_the_need_is_known(desk: Desk, site: str
     known = await ann.need(name, "a dress in size M for Saturday", "SEARCH")
     assert (state(known), known.need) == ("SERVING", "a dress in size M for Saturday")
     words = await customer.stub.ListMessages(api.ListMessagesRequest(parent=name))
-    assert [message.text for message in words.messages] == ["hello", "Good morning, this is Ann"]
+    texts = [message.text for message in words.messages]
+    assert (texts[0], texts[-1]) == ("hello", "Good morning, this is Person ann")
+
+
+OPENING = [
+    pytest.param("online-desk", marks=pytest.mark.clause("ONLINE-2.1.1-1", "ONLINE-3.1.2-1")),
+    pytest.param("taobao-shop", marks=pytest.mark.clause("TAOBAO-3-2.1.2")),
+]
+
+
+@pytest.mark.parametrize("site", OPENING)
+async def test_who_takes_it_is_named_by_the_standard_opening_before_anybody_writes(desk: Desk, site: str) -> None:
+    channel, queue, skills = SITES[site]
+    there = desk.at(site)
+    ann, customer = await there.staff("ann", *skills), there.customer("c-1", channel)
+    name = await taken(there, ann, customer, queue=queue)
+    words = (await customer.stub.ListMessages(api.ListMessagesRequest(parent=name))).messages
+    opening = shown_values(site)["reception.opening"]["value"].replace("{agent}", "Person ann")
+    assert [(m.kind, m.author, m.text) for m in words[1:]] == [(pb.Message.KIND_GREETING, "ann", opening)]
+    assert "Person ann" in opening
+    assert clock_state(await promise(ann, name, "FIRST_RESPONSE")) == "RUNNING"
+
+
+@pytest.mark.clause("ONLINE-3.1.2-1")
+async def test_a_greeting_without_the_agents_name_is_refused(desk: Desk, tmp_path: Path) -> None:
+    """Neither one that an agent writes nor a standard opening may leave the name out."""
+    ann = await desk.staff("ann")
+    name = await taken(desk, ann, desk.customer())
+    with pytest.raises(FailedPrecondition) as refused:
+        await ann.say(name, "Good morning", kind=pb.Message.KIND_GREETING)
+    assert refused.value.metadata["guard"] == "AGENT_NAME"
+    await ann.say(name, "Good morning, I am Person ann", kind=pb.Message.KIND_GREETING)
+    nameless = kefu_profile("check", edited_profile(tmp_path, "online-desk", ("我是{agent}，", "")))
+    assert nameless.exit_code == 1
+    assert "reception.opening: does not name the agent" in nameless.output
 
 
 @pytest.mark.clause("ONLINE-3.1.1-3")

@@ -186,6 +186,7 @@ def test_settings_are_bound_to_the_clauses_that_they_quantify() -> None:
         "sla.handoff_s": ["ONLINE-3.1.2-3"],
         "closing.required": ["MALL-4.1.2-4"],
         "lint.opening_names_agent": ["ONLINE-3.1.2-1"],
+        "reception.opening": ["ONLINE-3.1.2-1"],
     }
 
 
@@ -200,4 +201,4 @@ def test_settings_are_bound_to_the_clauses_that_they_quantify() -> None:
 )
 def test_a_clause_survives_when_none_of_its_tests_notices(outcomes: dict[str, str], said: str) -> None:
     found = {test: evidence.Shown(("X",), outcome, 1) for test, outcome in outcomes.items()}
-    assert mutate.verdict("X", ["t1", "t2"], found) == said
+    assert mutate.verdict(["t1", "t2"], found) == said

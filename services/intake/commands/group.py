@@ -18,7 +18,7 @@ from services.intake import errors
 from services.intake.commands.job import Job, Outcome, R, burst_key
 from services.intake.commands.rules import RulesOf
 from services.intake.commands.work import Work
-from services.intake.domain.commands import Append, Command, Open, Target, Transfer
+from services.intake.domain.commands import Accept, Append, Command, Open, Target, Transfer
 from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
@@ -33,6 +33,8 @@ from services.kit.group_commit import GroupCommit
 from services.kit.uow import Reply, find_replies, reused
 
 AnyJob: TypeAlias = Job[Any]
+# Site, person and sealed name → the name.
+PersonName: TypeAlias = Callable[[str, str, bytes], str]
 
 # How often a command that meets a twin's traces is tried: each time the twin has got further.
 _TRIES: Final = 5
@@ -49,11 +51,13 @@ class Commands:
         rules: RulesOf,
         *,
         observe: Callable[[Sequence[Decision]], None],
+        person_name: PersonName,
         bot_patience_s: float,
     ) -> None:
         self._database = database
         self._rules = rules
         self._observe = observe
+        self._person_name = person_name
         self._bot_patience_s = bot_patience_s
         self._groups: GroupCommit[AnyJob, Any] = GroupCommit(
             self._run, key=lambda job: job.key, unique=lambda job: job.request, lanes=1, linger_seconds=_LINGER_SECONDS
@@ -91,7 +95,7 @@ class Commands:
     async def apply(self, tx: Transaction, jobs: Sequence[AnyJob]) -> list[Any]:
         """Run commands in a transaction; returns a reply or an exception for each."""
         work = Work(tx, self._database.new_id)
-        group = _Group(work, self._rules, self._bot_patience_s)
+        group = _Group(work, self._rules, self._person_name, self._bot_patience_s)
         await group.load(jobs)
         answers = [group.answer(job) for job in jobs]
         if work.decisions or work.replies:
@@ -104,16 +108,17 @@ class Commands:
 class _Group:
     """Loads what a group needs and decides its commands, one after the other."""
 
-    def __init__(self, work: Work, rules: RulesOf, bot_patience_s: float) -> None:
+    def __init__(self, work: Work, rules: RulesOf, person_name: PersonName, bot_patience_s: float) -> None:
         self._work = work
         self._rules = rules
+        self._person_name = person_name
         self._bot_patience_s = bot_patience_s
         self._known_rules: dict[str, SiteRules] = {}
         self._stored: dict[int, Stored] = {}
         self._sent: dict[tuple[str, str, str], Message] = {}
         self._tiers: dict[reads.Key, str] = {}
         self._surges: set[str] = set()
-        self._targets: Mapping[reads.Key, Target] = {}
+        self._people: Mapping[reads.Key, Target] = {}
 
     async def load(self, jobs: Sequence[AnyJob]) -> None:
         """Lock and load what the commands speak of."""
@@ -133,10 +138,7 @@ class _Group:
             if isinstance(job.command, Append) and job.command.external_id
         ]
         self._sent = await reads.sent_before(tx, twice)
-        people = [
-            (job.site, job.command.person) for job in jobs if isinstance(job.command, Transfer) and job.command.person
-        ]
-        self._targets = await reads.targets(tx, people)
+        self._people = await reads.targets(tx, [key for job in jobs if (key := self._person(job))])
 
     async def _load_opens(self, opens: Sequence[tuple[AnyJob, Open]]) -> None:
         tx, work = self._work.tx, self._work
@@ -204,9 +206,29 @@ class _Group:
                 return Outcome(conversation, sent)
             if self._bot_patience_s:
                 command = replace(command, surge=job.site in self._surges, bot_patience_s=self._bot_patience_s)
+            if command.kind is MessageKind.GREETING:
+                command = replace(command, author_name=self._name(job))
+        elif isinstance(command, Accept):
+            command = replace(command, name=self._name(job))
         elif isinstance(command, Transfer) and command.person:
-            command = replace(command, target=self._targets.get((job.site, command.person)))
+            command = replace(command, target=self._people.get((job.site, command.person)))
         return self._decided(job, decide(conversation, command, self._context(job)))
+
+    def _person(self, job: AnyJob) -> reads.Key | None:
+        """Return whom a command speaks of: who is handed a conversation, or who greets in their own name."""
+        command = job.command
+        if isinstance(command, Transfer):
+            return (job.site, command.person) if command.person else None
+        greets = isinstance(command, Accept) or (isinstance(command, Append) and command.kind is MessageKind.GREETING)
+        if not greets or job.caller.kind is not CallerKind.PERSON or self._work.find(job.site, job.id) is None:
+            return None
+        reception = self._rules.at(job.site, self._work.now).profile.reception
+        return (job.site, job.caller.subject) if reception.opening or reception.names_agent else None
+
+    def _name(self, job: AnyJob) -> str:
+        """Return the caller's name, where a greeting needs it and it is known."""
+        person = self._people.get((job.site, job.caller.subject))
+        return self._person_name(job.site, person.person, person.name_sealed) if person else ""
 
     def _open(self, job: AnyJob, command: Open) -> Outcome:
         context = self._context(job)

@@ -1,8 +1,8 @@
 """The routing pass: one at a time per site, in one transaction, started by the site's timer.
 
 The timer is armed in the transaction of whatever changed the line or somebody's capacity, so that the pass happens even
-when that process dies. Conversations that a command holds at this moment are left to the next pass: waiting for them
-while holding people could deadlock with the command.
+when that process dies. Conversations that a command holds at this moment, or whose timer goes off elsewhere, are left
+to the next pass: waiting for them while holding people and the site's timer could deadlock with who wants those.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Final
 
 from services.intake import events
 from services.intake.commands.rules import RulesOf
-from services.intake.commands.work import Work
+from services.intake.commands.work import CONVERSATION, NEXT, Work
 from services.intake.domain import routing, surge
 from services.intake.domain.commands import ROUTER, Offer
+from services.intake.domain.conversation import Conversation
 from services.intake.domain.decide import Context, Decision, decide
 from services.intake.domain.routing import Agent, Waiting
 from services.intake.domain.rules import SiteRules
 from services.intake.domain.values import State
 from services.intake.store import reads, sites
 from services.intake.store.sites import InLine
+from services.kit import timers
 from services.kit.db import Database, Transaction
 from services.kit.timers import Timer
 
@@ -38,9 +40,9 @@ class Router:
         self._rules = rules
         self._observe = observe
 
-    async def fire(self, timers: Sequence[Timer], tx: Transaction) -> None:
+    async def fire(self, fired: Sequence[Timer], tx: Transaction) -> None:
         """Handle the timers of sites."""
-        for site in sorted({timer.site for timer in timers}):
+        for site in sorted({timer.site for timer in fired}):
             await self.route(site, tx)
 
     async def route(self, site: str, tx: Transaction) -> None:
@@ -53,7 +55,7 @@ class Router:
             return
         offers = routing.match(_waiting(line, agents, rules), agents, rules.routing, tx.now)
         work = Work(tx, self._database.new_id)
-        work.take((await reads.lock(tx, ((site, one.conversation) for one in offers), wait=False)).values())
+        work.take(await self._free(tx, [(site, one.conversation) for one in offers]))
         for one in offers:
             conversation = work.find(site, one.conversation)
             if conversation is None or not conversation.waits:
@@ -65,6 +67,12 @@ class Router:
             work.route(site, after_s=AGAIN_SECONDS)
         await work.save()
         tx.after_commit(lambda: self._observe(work.decisions))
+
+    async def _free(self, tx: Transaction, keys: Sequence[reads.Key]) -> list[Conversation]:
+        """Lock and return those that nobody else holds, whose timers nobody else holds either."""
+        found = await reads.lock(tx, keys, wait=False)
+        firing = await timers.hold(tx, [(CONVERSATION, id_, NEXT) for _, id_ in found])
+        return [c for c in found.values() if (CONVERSATION, c.id, NEXT) not in firing]
 
     async def _judge_surge(self, site: str, rules: SiteRules, tx: Transaction) -> None:
         held = await sites.hold(tx, site)

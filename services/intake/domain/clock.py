@@ -29,6 +29,7 @@ class Kind(StrEnum):
     HANDOFF = "HANDOFF"
     RINGS = "RINGS"
     VERIFICATION_CALLBACK = "VERIFICATION_CALLBACK"
+    HARASSMENT = "HARASSMENT"
 
 
 class State(StrEnum):

@@ -34,6 +34,8 @@ class Fact(StrEnum):
     DECLINED = "DECLINED"  # the other person refused: back to the owner
     HELD = "HELD"  # the answer is being verified, a call back was promised
     RESUMED = "RESUMED"  # taken up again after verification
+    HARASSED = "HARASSED"  # an agent stopped it because of harassment
+    SUPERVISED = "SUPERVISED"  # a supervisor's first word on harassment
     RELEASED = "RELEASED"  # goes on after a supervisor looked at it
     ENDED = "ENDED"  # over: closed, redirected, left or hung up
 
@@ -58,6 +60,7 @@ _STARTS: dict[Fact, Kind] = {
     Fact.CALLED: Kind.FIRST_RESPONSE,
     Fact.TRANSFERRED: Kind.HANDOFF,
     Fact.HELD: Kind.VERIFICATION_CALLBACK,
+    Fact.HARASSED: Kind.HARASSMENT,
 }
 _ANSWER = frozenset({Kind.GREETING, Kind.FIRST_RESPONSE, Kind.REPLY_GAP})
 _STOPS: dict[Fact, frozenset[Kind]] = {
@@ -66,12 +69,15 @@ _STOPS: dict[Fact, frozenset[Kind]] = {
     Fact.ANSWERED: _ANSWER | {Kind.VERIFICATION_CALLBACK},
     Fact.PICKED_UP: _ANSWER | {Kind.RINGS},
     Fact.ACCEPTED: frozenset({Kind.HANDOFF}),
+    Fact.SUPERVISED: frozenset({Kind.HARASSMENT}),
+    Fact.RELEASED: frozenset({Kind.HARASSMENT}),
+    Fact.ENDED: frozenset({Kind.HARASSMENT}),  # only a supervisor ends what is held
 }
-# A second transfer or call back replaces the first, which nobody can keep any more.
+# A second call back replaces the first, which nobody can keep any more. A hand-over that is declined or offered anew is
+# still promised: only acceptance keeps it (docs/decisions/0104).
 _CANCELS: dict[Fact, frozenset[Kind]] = {
-    Fact.TRANSFERRED: frozenset({Kind.HANDOFF}),
-    Fact.DECLINED: frozenset({Kind.HANDOFF}),
     Fact.HELD: frozenset({Kind.VERIFICATION_CALLBACK}),
+    Fact.HARASSED: frozenset(Kind),
     Fact.ENDED: frozenset(Kind),
 }
 _PAUSES = {
@@ -182,6 +188,8 @@ def _started(fact: Fact, board: Board) -> Kind | None:
         return Kind.REPLY_GAP if answered else Kind.FIRST_RESPONSE
     if fact is Fact.RELEASED:
         return _unkept(board)
+    if fact is Fact.TRANSFERRED and Kind.HANDOFF in waiting:
+        return None
     if fact is Fact.RANG:
         return None if any(clock.kind is Kind.RINGS for clock in board) else Kind.RINGS
     return _STARTS.get(fact)

@@ -46,19 +46,22 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A message, note or attachment."""
+    """A message, note or attachment. `author_name` is what a greeting has to name, empty where nothing has to be."""
 
     kind: MessageKind
     text: str
     external_id: str = ""
     attachment: str = ""
+    author_name: str = ""
     surge: bool = False
     bot_patience_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Take what was offered."""
+    """Take what was offered; `name` is how the customer may call who takes it."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,12 @@ class RecordNeed:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A person to hand over to, as intake's copy knows them; None in its place for somebody unknown."""
+    """A person as intake's copy knows them; None in its place for somebody unknown. `name_sealed` is ciphertext."""
 
     person: str
     takes_work: bool
     certified: bool
+    name_sealed: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

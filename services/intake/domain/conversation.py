@@ -18,8 +18,9 @@ class Conversation:
 
     The order of the fields is the order of the columns in `store`. `customer_name_sealed` is ciphertext. `clocks` holds
     what is open and the latest of each kind; earlier ones are in `clock_outcomes`. `refused` are the people who gave it
-    back or lost it by silence since it was last taken. `timer_at` is the instant to which
-    its timer is set, which may be earlier than needed: it then fires for nothing and is set anew.
+    back or lost it by silence since it was last taken. `silent` says that who took it has not spoken to the customer
+    since. `timer_at` is the instant to which its timer is set, which may be earlier than needed: it then fires for
+    nothing and is set anew.
     """
 
     site: str
@@ -61,6 +62,8 @@ class Conversation:
     rating_comment: str
     profile_version: str
     simulated: bool
+    silent: bool
+    redirect_target: str
 
     def copy(self) -> Conversation:
         """Return an equal one of its own."""

@@ -46,6 +46,7 @@ def _queue_rules(profile: Profile, queue: Queue) -> clock.Rules:
         Kind.HANDOFF: sla.handoff_s,
         Kind.RINGS: telephony.answer_within_s if telephony else None,
         Kind.VERIFICATION_CALLBACK: sla.verification_callback_s,
+        Kind.HARASSMENT: sla.harassment_supervisor_s,
     }
     return clock.Rules(
         targets={kind: float(target) for kind, target in targets.items() if target},

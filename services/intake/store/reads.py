@@ -60,7 +60,8 @@ LEFT JOIN customer_tiers t ON t.site = k.site AND t.customer = k.customer
 LEFT JOIN site_states s ON s.site = k.site
 """
 _TARGETS: Final = """
-SELECT a.site, a.person, a.active AND a.presence = 'AVAILABLE' AND a.load < a.capacity AS takes_work, a.certified
+SELECT a.site, a.person, a.display_name_sealed, a.certified,
+    a.active AND a.presence = 'AVAILABLE' AND a.load < a.capacity AS takes_work
 FROM agents a JOIN unnest($1::text[], $2::text[]) AS k (site, person) USING (site, person)
 """
 
@@ -131,13 +132,18 @@ async def known(tx: Transaction, keys: Iterable[Key]) -> tuple[dict[Key, str], s
 
 
 async def targets(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Target]:
-    """Return people to hand something over to, by (site, person). Not locked: the write has the last word."""
+    """Return people by (site, person). Not locked: the write has the last word."""
     ordered = sorted(set(keys))
     if not ordered:
         return {}
     found = await tx.fetch(_TARGETS, *_columns(ordered))
     return {
-        (row["site"], row["person"]): Target(row["person"], takes_work=row["takes_work"], certified=row["certified"])
+        (row["site"], row["person"]): Target(
+            row["person"],
+            takes_work=row["takes_work"],
+            certified=row["certified"],
+            name_sealed=row["display_name_sealed"],
+        )
         for row in found
     }
 

@@ -24,7 +24,8 @@ from services.kit.outbox import Row
 from services.kit.uow import Reply
 
 _STORE: Final = """
-SELECT intake_store($1::conversation_light[], $2::conversation_whole[], $3::conversation_whole[], $4::message_row[],
+SELECT intake_store_2(
+    $1::conversation_light_2[], $2::conversation_whole_2[], $3::conversation_whole_2[], $4::message_row[],
     $5::history_row[], $6::outcome_row[], $7::fact_row[], $8::reply_row[])
 """
 _LOADS: Final = """
@@ -47,7 +48,7 @@ _SETTLED: Final = {
 }
 _DONE: Final = frozenset({What.MET, What.STOPPED_LATE})
 
-# What a message may change; all else is written only when some of it differs. As `conversation_light` has them.
+# What a message may change; all else is written only when some of it differs. As `conversation_light_2` has them.
 _LIGHT: Final = (
     "version",
     "updated_at",
@@ -57,6 +58,7 @@ _LIGHT: Final = (
     "bot_until",
     "timer_at",
     "profile_version",
+    "silent",
 )
 _heavy: Final = attrgetter(*(column for column in COLUMNS if column not in _LIGHT))
 _whole: Final = attrgetter(*COLUMNS)
@@ -123,6 +125,7 @@ def _light_row(c: Conversation) -> tuple[Any, ...]:
         c.bot_until,
         c.timer_at,
         c.profile_version,
+        c.silent,
     )
 
 

@@ -23,6 +23,14 @@ Key: TypeAlias = tuple[str, str, str]
 
 ARM = "SELECT kefu_arm($1, $2, $3, $4, $5, $6)"
 CANCEL = "SELECT kefu_cancel($1, $2, $3)"
+_HOLD = """
+WITH wanted AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS w (owner_kind, owner_id, kind)),
+held AS (
+    SELECT t.owner_kind, t.owner_id, t.kind FROM kefu_timers t JOIN wanted USING (owner_kind, owner_id, kind)
+    FOR UPDATE OF t SKIP LOCKED)
+SELECT t.owner_kind, t.owner_id, t.kind FROM kefu_timers t JOIN wanted USING (owner_kind, owner_id, kind)
+EXCEPT SELECT * FROM held
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +86,12 @@ async def arm(tx: Transaction, timers: Sequence[Timer]) -> int:
 async def cancel(tx: Transaction, keys: Sequence[Key]) -> int:
     """Cancel timers by (owner kind, owner id, kind); returns how many were armed."""
     return int(await tx.fetchval(CANCEL, *cancel_columns(keys))) if keys else 0
+
+
+async def hold(tx: Transaction, keys: Sequence[Key]) -> set[Key]:
+    """Lock what is armed of (owner kind, owner id, kind); returns the keys that somebody else holds, such as by firing.
+
+    Arming the others waits for nobody, as long as their owners are locked: only who holds an owner arms its timers.
+    """
+    found = await tx.fetch(_HOLD, *cancel_columns(keys)) if keys else ()
+    return {(row["owner_kind"], row["owner_id"], row["kind"]) for row in found}

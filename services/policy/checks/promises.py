@@ -20,6 +20,7 @@ def check(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
     yield from _rating(message)
     yield from _bot(message)
     yield from _telephone(message)
+    yield from _opening(message)
     emoji = message.lint.emoji_limit
     if message.lint.HasField("emoji_limit") and emoji.per_conversation < emoji.per_message:
         yield Fault("lint.emoji_limit.per_conversation", "is below per_message", f"Write {emoji.per_message} or more")
@@ -96,6 +97,12 @@ def _bot(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
         yield Fault(
             "bot.confidence_threshold", "is missing: below it a person takes over", "Write a number from 0 to 1"
         )
+
+
+def _opening(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
+    opening = message.reception.opening
+    if message.lint.opening_names_agent and opening and "{agent}" not in opening:
+        yield Fault("reception.opening", "does not name the agent", "Write {agent} where the name belongs")
 
 
 def _telephone(message: profile_pb2.SiteProfile) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from services.kit.errors import FailedPrecondition, InvalidArgument, KefuError, 
 from services.kit.testing.nats import empty
 from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
-from tests.integration.intake.desk import START, Desk, running
+from services.kit.timers import Timer, arm
+from tests.integration.intake.desk import START, Desk, Person, running
 
 
 async def assignee(desk: Desk, name: str) -> str:
@@ -119,6 +121,53 @@ async def test_an_answer_stops_the_taking_back(desk: Desk) -> None:
     await ann.serve(name)
     await ann.say(name)
     await desk.staff("bob")
+    await desk.advance(600)
+    assert await assignee(desk, name) == "ann"
+
+
+async def handed_over(desk: Desk) -> tuple[Person, str]:
+    """A conversation that ann answered and handed over, and the specialist to whom it is offered."""
+    ann = await desk.staff("ann")
+    name = (await desk.customer().open()).name
+    await desk.settle()
+    await ann.serve(name)
+    await ann.say(name)
+    spec = await desk.staff("spec", "SPECIALIST")
+    await ann.transfer(name, queue="SPECIALIST")
+    await desk.settle()
+    return spec, name
+
+
+async def test_a_specialist_who_stays_silent_after_accepting_loses_it(desk: Desk) -> None:
+    spec, name = await handed_over(desk)
+    await desk.advance(30)
+    await spec.accept(name)
+    await desk.staff("other", "SPECIALIST")
+    await desk.advance(59)
+    assert await assignee(desk, name) == "spec"
+    await desk.advance(2)
+    assert await assignee(desk, name) == "other"
+    with pytest.raises(FailedPrecondition):
+        await spec.say(name)
+
+
+async def test_only_the_specialists_own_words_stop_the_taking_back(desk: Desk) -> None:
+    spec, name = await handed_over(desk)
+    await spec.accept(name)
+    await desk.person("boss", "supervisor").say(name, "a moment")
+    await spec.say(name, "what is it about?", kind=pb.Message.KIND_NOTE)
+    (silent,) = await desk.app.database.fetch("SELECT silent FROM conversations")
+    assert silent["silent"]
+    await spec.say(name)
+    await desk.staff("other", "SPECIALIST")
+    await desk.advance(600)
+    assert await assignee(desk, name) == "spec"
+
+
+async def test_who_gets_a_declined_hand_over_back_had_spoken_already(desk: Desk) -> None:
+    spec, name = await handed_over(desk)
+    await spec.decline(name)
+    await desk.staff("other")
     await desk.advance(600)
     assert await assignee(desk, name) == "ann"
 
@@ -291,6 +340,24 @@ async def test_going_away_locks_in_the_order_of_commands(desk: Desk) -> None:
         await command.execute("SELECT FROM agents WHERE site = $1 FOR UPDATE NOWAIT", desk.site)
     await desk.settle()
     assert (await assignee(desk, name), await loads(desk)) == ("", {"ann": 0})
+
+
+async def test_the_router_waits_for_no_timer_that_goes_off_elsewhere(desk: Desk) -> None:
+    """Another worker has a conversation's timer and wants the site's, which this one has: neither may wait for both."""
+    names = [(await desk.customer(f"c-{number}").open()).name for number in range(2)]
+    later = desk.now + timedelta(days=1)
+    # set to later than the take-back, so that offering has to set it anew
+    await desk.app.database.execute("UPDATE conversations SET timer_at = $1", later)
+    await desk.app.database.execute("UPDATE kefu_timers SET due_at = $1, fire_at = $1", later)
+    await desk.settle()
+    async with desk.app.database.transaction() as elsewhere:
+        await elsewhere.execute("DELETE FROM kefu_timers WHERE owner_id = $1", names[0].split("/")[-1])
+        await desk.staff("ann")
+        assert [await assignee(desk, name) for name in names] == ["", "ann"]
+        await elsewhere.execute("SET LOCAL lock_timeout = '5s'")
+        await arm(elsewhere, [Timer("site", desk.site, "route", desk.site, 2**60, desk.now)])
+    await desk.advance(1)
+    assert await assignee(desk, names[0]) == "ann"
 
 
 async def test_events_in_a_row_let_each_person_go(desk: Desk) -> None:

@@ -178,6 +178,17 @@ async def test_harassment_is_held_for_a_supervisor(desk: Desk) -> None:
     assert state(ended) == "CLOSED"
 
 
+async def test_a_redirection_and_a_hold_keep_their_own_facts(desk: Desk) -> None:
+    ann = await desk.staff("ann")
+    redirected = await serving(desk, ann)
+    request = api.RedirectConversationRequest(name=redirected, target=api.REDIRECT_TARGET_TICKET)
+    await ann.stub.RedirectConversation(request)
+    held = await serving(desk, ann, desk.customer("c-2"))
+    await ann.stub.ReportHarassment(api.ReportHarassmentRequest(name=held, reason="insults"))
+    kept = await desk.app.database.fetch("SELECT state, redirect_target, resume_state FROM conversations ORDER BY id")
+    assert [tuple(row) for row in kept] == [("REDIRECTED", "TICKET", ""), ("HARASSMENT_HOLD", "", "SERVING")]
+
+
 async def test_the_same_matter_opens_again_within_the_window(desk: Desk) -> None:
     ann = await desk.staff("ann")
     customer = desk.customer()

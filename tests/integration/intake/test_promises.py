@@ -163,7 +163,7 @@ async def test_each_later_question_has_its_own_promise(desk: Desk) -> None:
 async def test_greetings_and_notes_answer_nothing(desk: Desk) -> None:
     ann = await desk.staff("ann")
     name = await serving(desk, ann)
-    await ann.say(name, "welcome", kind=pb.Message.KIND_GREETING)
+    await ann.say(name, "Person ann, welcome", kind=pb.Message.KIND_GREETING)
     await ann.say(name, "difficult one", kind=pb.Message.KIND_NOTE)
     assert (await clock(ann, name, Kinds.KIND_FIRST_RESPONSE)).state == pb.Clock.STATE_RUNNING
 

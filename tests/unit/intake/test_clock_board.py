@@ -17,6 +17,7 @@ TARGETS = {
     Kind.HANDOFF: 120.0,
     Kind.RINGS: 12.0,
     Kind.VERIFICATION_CALLBACK: 600.0,
+    Kind.HARASSMENT: 90.0,
 }
 BOOK = {"GENERAL": Rules(TARGETS, max_rings=3), "SALES": Rules({Kind.FIRST_RESPONSE: 300.0}, max_rings=3)}
 
@@ -64,16 +65,19 @@ def test_a_second_question_does_not_move_the_deadline_of_the_first() -> None:
     assert judged((Fact.QUESTION, 0), (Fact.QUESTION, 29), until=31) == {(Kind.FIRST_RESPONSE, 1): State.BREACHED}
 
 
-def test_each_hop_has_its_own_clock() -> None:
+def test_each_hop_that_was_accepted_has_its_own_clock() -> None:
     states = judged(
-        (Fact.TRANSFERRED, 0), (Fact.TRANSFERRED, 100), (Fact.ACCEPTED, 219),
-        (Fact.TRANSFERRED, 300), (Fact.DECLINED, 310),
-    )  # fmt: skip
-    assert states == {
-        (Kind.HANDOFF, 1): State.CANCELLED,
-        (Kind.HANDOFF, 2): State.MET,
-        (Kind.HANDOFF, 3): State.CANCELLED,
-    }
+        (Fact.TRANSFERRED, 0), (Fact.ACCEPTED, 119), (Fact.TRANSFERRED, 300), (Fact.ANSWERED, 310), (Fact.ENDED, 320)
+    )
+    assert states == {(Kind.HANDOFF, 1): State.MET, (Kind.HANDOFF, 2): State.CANCELLED}
+
+
+def test_neither_declining_nor_offering_anew_restarts_the_two_minutes() -> None:
+    tossed = [(Fact.TRANSFERRED, 0), (Fact.DECLINED, 50), (Fact.TRANSFERRED, 60), (Fact.TRANSFERRED, 100)]
+    assert judged(*tossed, (Fact.ACCEPTED, 119)) == {(Kind.HANDOFF, 1): State.MET}
+    assert judged(*tossed, (Fact.ACCEPTED, 121)) == {(Kind.HANDOFF, 1): State.STOPPED_LATE}
+    assert judged(*tossed, until=121) == {(Kind.HANDOFF, 1): State.BREACHED}
+    assert judged(*tossed[:2], until=121) == {(Kind.HANDOFF, 1): State.BREACHED}
 
 
 def test_only_words_after_verification_keep_the_promised_call_back() -> None:
@@ -81,6 +85,15 @@ def test_only_words_after_verification_keep_the_promised_call_back() -> None:
     assert early == {(Kind.VERIFICATION_CALLBACK, 1): State.BREACHED}
     kept = judged((Fact.HELD, 0), (Fact.RESUMED, 500), (Fact.ANSWERED, 510))
     assert kept == {(Kind.VERIFICATION_CALLBACK, 1): State.MET}
+
+
+def test_harassment_ends_what_was_promised_and_a_supervisor_owes_a_look() -> None:
+    reported = [(Fact.QUESTION, 0), (Fact.HARASSED, 5)]
+    assert judged(*reported) == {(Kind.FIRST_RESPONSE, 1): State.CANCELLED, (Kind.HARASSMENT, 1): State.RUNNING}
+    for look in (Fact.SUPERVISED, Fact.RELEASED, Fact.ENDED):
+        assert judged(*reported, (look, 95))[Kind.HARASSMENT, 1] == State.MET
+        assert judged(*reported, (look, 96))[Kind.HARASSMENT, 1] == State.STOPPED_LATE
+    assert judged(*reported, (Fact.RELEASED, 20))[Kind.FIRST_RESPONSE, 2] == State.RUNNING
 
 
 def test_a_call_is_judged_by_rings_and_seconds() -> None:

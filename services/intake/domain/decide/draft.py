@@ -13,7 +13,7 @@ from services.intake.domain.commands import Caller
 from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.history import Assigned, Clocked, Detail, Entry, Moved, Said
 from services.intake.domain.rules import SiteRules
-from services.intake.domain.values import ONLINE, PHONE, AuthorKind, Cause, MessageKind, State
+from services.intake.domain.values import ONLINE, AuthorKind, Cause, MessageKind, State
 
 # Changes that time alone made; in the history they come before the fact that noticed them.
 _BY_TIME = frozenset({What.WARNED, What.BREACHED})
@@ -150,12 +150,12 @@ class Draft:
         )
 
     def take_back_at(self) -> datetime | None:
-        """Return when it is taken back from somebody who stays silent; None when nobody has to say anything."""
+        """Return when it is taken back: an offer nobody answered, or silence of who took it; None when neither is."""
         c, seconds = self.c, self.profile.routing.take_back_after_s
         if seconds is None or c.assigned_at is None or not c.assignee:
             return None
         offered = c.state in {State.ASSIGNED, State.HANDOFF_PENDING}
-        speechless = c.state in {State.RECEPTION, State.SERVING} and c.first_response_at is None and c.channel != PHONE
+        speechless = c.state in {State.RECEPTION, State.SERVING} and c.silent
         return c.assigned_at + timedelta(seconds=seconds) if offered or speechless else None
 
     def _happen(self, fact: Fact | None, number: int) -> tuple[Change, ...]:

@@ -92,18 +92,18 @@ def redirect(draft: Draft, command: Redirect) -> None:
     """It goes on by telephone or ticket."""
     machine.check("redirect", draft.c.state)
     guards.holder(draft)
-    draft.c.resume_state = command.target
+    draft.c.redirect_target = command.target
     _end(draft, "redirect", State.REDIRECTED)
 
 
 def report_harassment(draft: Draft, command: ReportHarassment) -> None:
-    """Stop it; nobody has to answer while a supervisor looks."""
+    """Stop it; nobody has to answer while a supervisor looks, who is promised to look soon."""
     c = draft.c
     machine.check("reportHarassment", c.state)
     guards.holder(draft)
     draft.note(command.reason)
     c.resume_state = c.state
-    draft.move("reportHarassment", fact=Fact.ENDED)
+    draft.move("reportHarassment", fact=Fact.HARASSED)
 
 
 def release_hold(draft: Draft, command: ReleaseHold) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.intake.domain.commands import Caller
+from services.intake.domain.commands import Append, Caller
 from services.intake.domain.conversation import Conversation
 from services.intake.domain.decide.draft import Draft
 from services.intake.domain.refusal import Forbidden, GuardNotMet, NotAssignee
@@ -33,6 +33,12 @@ def reception_missing(draft: Draft) -> str | None:
     """Return the first thing that the site wants on record before serving and is not, or None."""
     have = {"NEED": draft.c.need, "SOURCE": draft.c.source}
     return next((step for step in sorted(draft.profile.reception.required) if not have.get(step)), None)
+
+
+def greeting(draft: Draft, command: Append) -> None:
+    """Where the site wants it, an agent's greeting names the agent."""
+    if draft.profile.reception.names_agent and command.author_name not in command.text:
+        raise GuardNotMet("AGENT_NAME")
 
 
 def closing(draft: Draft, *, asked: bool, farewell: bool) -> None:

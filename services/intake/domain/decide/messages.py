@@ -31,11 +31,12 @@ def append(draft: Draft, command: Append) -> None:
     author = author_of(draft)
     _check(draft, command, author)
     if author is AuthorKind.CUSTOMER:
-        fact = _hear(draft, command)
+        fact: Fact | None = _hear(draft, command)
     elif command.kind is MessageKind.NOTE:
-        fact = None
+        fact = Fact.SUPERVISED if draft.c.state is State.HARASSMENT_HOLD and draft.caller.supervisor else None
     elif command.kind is MessageKind.GREETING:
         _require(draft, _GREETABLE)
+        guards.greeting(draft, command)
         fact = Fact.GREETED
     elif author is AuthorKind.BOT:
         _require(draft, frozenset({State.BOT, State.QUEUED}))
@@ -116,6 +117,8 @@ def _answer(draft: Draft) -> Fact:
         raise InvalidField("message.kind", "a service sends no words of a person")
     _require(draft, _TALKING)
     guards.holder(draft)
+    if draft.caller.subject == c.accountable_owner:
+        c.silent = False
     if c.state is State.PENDING_VERIFICATION:
         return Fact.REASSURED
     if c.first_response_at is None:

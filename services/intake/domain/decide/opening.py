@@ -113,4 +113,6 @@ def _fresh(command: Open, context: Context, queue: str, burst: str) -> Conversat
         rating_comment="",
         profile_version=context.rules.profile.version,
         simulated=command.simulated,
+        silent=False,
+        redirect_target="",
     )

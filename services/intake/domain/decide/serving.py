@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.intake.domain import machine
 from services.intake.domain.clock_board import Fact
 from services.intake.domain.commands import (
@@ -18,7 +20,9 @@ from services.intake.domain.commands import (
 from services.intake.domain.decide import guards
 from services.intake.domain.decide.draft import Draft
 from services.intake.domain.refusal import GuardNotMet, InvalidField, LimitReached, NoCapacity
-from services.intake.domain.values import PHONE, CallState, Cause, State
+from services.intake.domain.values import PHONE, AuthorKind, CallState, Cause, MessageKind, State
+
+AGENT: Final = "{agent}"  # what an opening writes in the place of the name
 
 
 def offer(draft: Draft, command: Offer) -> None:
@@ -29,20 +33,28 @@ def offer(draft: Draft, command: Offer) -> None:
     draft.assign(command.person, Cause.ROUTED)
 
 
-def accept(draft: Draft, _: Accept) -> None:
+def accept(draft: Draft, command: Accept) -> None:
     """Take it: from here on the caller is accountable."""
     c = draft.c
     machine.check("accept", c.state)
     guards.offeree(draft)
-    c.refused = ()
+    c.refused, c.accountable_owner = (), draft.caller.subject
+    c.silent = c.channel != PHONE  # who speaks on a telephone leaves no message
     if c.state is State.HANDOFF_PENDING:
-        c.accountable_owner = draft.caller.subject
         draft.move("accept", fact=Fact.ACCEPTED)
     else:
-        c.accountable_owner = draft.caller.subject
         to = State.RECEPTION if guards.reception_missing(draft) else State.SERVING
         draft.move("accept", to, fact=_pick_up(draft))
     draft.assign(draft.caller.subject, Cause.ACCEPTED)
+    if draft.before is not None and draft.before.state is State.ASSIGNED:
+        _open(draft, command.name or draft.caller.subject)
+
+
+def _open(draft: Draft, name: str) -> None:
+    """Say the site's opening in the name of who took it. Nobody has answered anything by that."""
+    opening = draft.profile.reception.opening
+    if opening and draft.c.channel != PHONE:
+        draft.say(MessageKind.GREETING, opening.replace(AGENT, name), AuthorKind.AGENT, Fact.GREETED)
 
 
 def _pick_up(draft: Draft) -> Fact | None:
@@ -144,6 +156,7 @@ def hold(draft: Draft, _: Hold) -> None:
     """Promise a call back after verification."""
     machine.check("holdForVerification", draft.c.state)
     guards.holder(draft)
+    draft.c.silent = False  # from here on the promise of the call back counts
     draft.move("holdForVerification", fact=Fact.HELD)
 
 

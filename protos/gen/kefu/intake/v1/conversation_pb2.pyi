@@ -299,6 +299,8 @@ class Clock(_message.Message):
         """Call answered within N rings."""
         KIND_VERIFICATION_CALLBACK: Clock._Kind.ValueType  # 6
         """Call back after verification."""
+        KIND_HARASSMENT: Clock._Kind.ValueType  # 7
+        """A supervisor sees to reported harassment."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What is promised."""
@@ -317,6 +319,8 @@ class Clock(_message.Message):
     """Call answered within N rings."""
     KIND_VERIFICATION_CALLBACK: Clock.Kind.ValueType  # 6
     """Call back after verification."""
+    KIND_HARASSMENT: Clock.Kind.ValueType  # 7
+    """A supervisor sees to reported harassment."""
 
     class _State:
         ValueType = _typing.NewType("ValueType", _builtins.int)

@@ -308,7 +308,7 @@ class LintPolicy(_message.Message):
     JARGON_FIELD_NUMBER: _builtins.int
     OPENING_NAMES_AGENT_FIELD_NUMBER: _builtins.int
     opening_names_agent: _builtins.bool
-    """Whether the opening line names the agent."""
+    """Whether the opening line, and each greeting that an agent writes, names the agent."""
     @_builtins.property
     def emoji_limit(self) -> Global___EmojiLimit:
         """Emoji that are in moderation."""

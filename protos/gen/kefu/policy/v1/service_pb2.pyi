@@ -368,6 +368,11 @@ class Reception(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUIRED_FIELD_NUMBER: _builtins.int
+    OPENING_FIELD_NUMBER: _builtins.int
+    opening: _builtins.str
+    """What a customer reads when somebody takes the conversation, in that person's name and unprompted. `{agent}` stands
+    for the name.
+    """
     @_builtins.property
     def required(self) -> _containers.RepeatedScalarFieldContainer[Global___ReceptionStep.ValueType]:
         """What is on record before a conversation is served."""
@@ -376,12 +381,15 @@ class Reception(_message.Message):
         self,
         *,
         required: _abc.Iterable[Global___ReceptionStep.ValueType] | None = ...,
+        opening: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_opening", b"_opening", "opening", b"opening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["required", b"required"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_opening", b"_opening", "opening", b"opening", "required", b"required"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__opening: _TypeAlias = _typing.Literal["opening"]  # noqa: Y015
+    _WhichOneofArgType__opening: _TypeAlias = _typing.Literal["_opening", b"_opening"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opening) -> _WhichOneofReturnType__opening | None: ...
 
 Global___Reception: _TypeAlias = Reception  # noqa: Y015
 

@@ -39,6 +39,8 @@ class _ClockKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClockKind.V
     """Rings."""
     CLOCK_KIND_VERIFICATION_CALLBACK: _ClockKind.ValueType  # 6
     """Call back after verification."""
+    CLOCK_KIND_HARASSMENT: _ClockKind.ValueType  # 7
+    """A supervisor sees to reported harassment."""
 
 class ClockKind(_ClockKind, metaclass=_ClockKindEnumTypeWrapper):
     """Clocks of a conversation."""
@@ -57,6 +59,8 @@ CLOCK_KIND_RINGS: ClockKind.ValueType  # 5
 """Rings."""
 CLOCK_KIND_VERIFICATION_CALLBACK: ClockKind.ValueType  # 6
 """Call back after verification."""
+CLOCK_KIND_HARASSMENT: ClockKind.ValueType  # 7
+"""A supervisor sees to reported harassment."""
 Global___ClockKind: _TypeAlias = ClockKind  # noqa: Y015
 
 class _PauseReason:
