@@ -115,8 +115,12 @@ def dynamic(*fields: FieldDescriptorProto) -> type[Message]:
     made = file.message_type.add(name="Made", field=fields)
     entry = made.nested_type.add(name="FlagsEntry")
     entry.options.map_entry = True
-    entry.field.add(name="key", number=1, type=FieldDescriptor.TYPE_BOOL, label=FieldDescriptor.LABEL_OPTIONAL)
-    entry.field.add(name="value", number=2, type=FieldDescriptor.TYPE_INT64, label=FieldDescriptor.LABEL_OPTIONAL)
+    entry.field.add(
+        name="key", number=1, type=FieldDescriptorProto.TYPE_BOOL, label=FieldDescriptorProto.LABEL_OPTIONAL
+    )
+    entry.field.add(
+        name="value", number=2, type=FieldDescriptorProto.TYPE_INT64, label=FieldDescriptorProto.LABEL_OPTIONAL
+    )
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(struct_pb2.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
@@ -125,15 +129,15 @@ def dynamic(*fields: FieldDescriptorProto) -> type[Message]:
 
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 0.0, 12.5])
 def test_numbers_that_json_has_not_are_words(number: float) -> None:
-    cls: Any = dynamic(FieldDescriptorProto(name="number", type=FieldDescriptor.TYPE_DOUBLE))
+    cls: Any = dynamic(FieldDescriptorProto(name="number", type=FieldDescriptorProto.TYPE_DOUBLE))
     assert repr(own(cls(number=number))) == repr(theirs(cls(number=number)))
 
 
 def test_maps_by_flag_and_free_structures_are_written_as_protobuf_writes_them() -> None:
     maps = FieldDescriptorProto(name="flags", type_name=".t2_flags_free.Made.FlagsEntry")
-    maps.type, maps.label = FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.LABEL_REPEATED
+    maps.type, maps.label = FieldDescriptorProto.TYPE_MESSAGE, FieldDescriptorProto.LABEL_REPEATED
     free = FieldDescriptorProto(name="free", type_name=".google.protobuf.Struct")
-    free.type = FieldDescriptor.TYPE_MESSAGE
+    free.type = FieldDescriptorProto.TYPE_MESSAGE
     cls: Any = dynamic(maps, free)
     made = cls(flags={True: 2**60, False: 0})
     made.free.update({"a": [1, None, {"b": "乙"}]})
@@ -145,6 +149,6 @@ def test_maps_by_flag_and_free_structures_are_written_as_protobuf_writes_them() 
 
 
 def test_a_float_is_refused_because_its_decimals_are_not_a_doubles() -> None:
-    cls = dynamic(FieldDescriptorProto(name="share", type=FieldDescriptor.TYPE_FLOAT))
+    cls = dynamic(FieldDescriptorProto(name="share", type=FieldDescriptorProto.TYPE_FLOAT))
     with pytest.raises(TypeError, match=r"share is a float"):
         to_json(cls())
