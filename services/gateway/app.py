@@ -41,6 +41,7 @@ from services.gateway.web.rest import install_rest
 from services.gateway.web.visitors import Visitors
 from services.gateway.webhooks.servicer import WebhookServicer
 from services.gateway.worker import Worker
+from services.kit import heap
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
@@ -190,7 +191,9 @@ def load_web(config: GatewayConfig) -> Flask:
         background = parts.runtime.start_task(run_beside, config, parts)
     # A child of multiprocessing ends without atexit; what it registers here does run.
     multiprocessing.util.Finalize(None, _end, args=(parts, background), exitpriority=10)
-    return create_app(parts, pages=console_blueprint, error_page=error_page)
+    app = create_app(parts, pages=console_blueprint, error_page=error_page)
+    heap.keep_what_is_there()
+    return app
 
 
 async def run_beside(config: GatewayConfig, parts: Parts) -> None:

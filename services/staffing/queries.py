@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
-from services.kit.db import Transaction
+from services.kit.db import Reading
 from services.staffing.domain.person import Person
 from services.staffing.domain.presence import day_start, online_seconds
 from services.staffing.store import Store
@@ -14,7 +14,7 @@ Zones = Callable[[str], ZoneInfo]
 """The time zone of a site; raises NotFound SITE_UNKNOWN for one without a profile."""
 
 
-async def online_today(tx: Transaction, store: Store, zone: ZoneInfo, people: Sequence[Person]) -> dict[str, int]:
+async def online_today(tx: Reading, store: Store, zone: ZoneInfo, people: Sequence[Person]) -> dict[str, int]:
     """Seconds online today, site time, by person id; all people are of one site."""
     if not people:
         return {}

@@ -58,7 +58,7 @@ class StaffingServicer(api_grpc.StaffingServiceServicer):
         """One person."""
         site, person_id = PERSON.parse(request.name)
         zone = self._zones(site)
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        async with self._database.reading(sites=[site]) as tx:
             person = await self._store.get(tx, site, person_id)
             online = await online_today(tx, self._store, zone, [person])
         return self._shown(person, online[person_id])
@@ -70,7 +70,7 @@ class StaffingServicer(api_grpc.StaffingServiceServicer):
         size = pages.page_size(request.page_size, most=PAGE_MOST)
         after = str((pages.decode(request) or [""])[0])
         states = [state_from(state) for state in request.presence_states]
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        async with self._database.reading(sites=[site]) as tx:
             found = await self._store.page(
                 tx, site, after=after, states=states, inactive=request.show_inactive, limit=size + 1
             )
@@ -142,7 +142,7 @@ class StaffingServicer(api_grpc.StaffingServiceServicer):
             return person_to(person, online[person.id], display_name="")
 
         reply = pb.Person.FromString(await self._uow.run(call, run, pb.Person.SerializeToString, sites=[site]))
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        async with self._database.reading(sites=[site]) as tx:
             person = await self._store.get(tx, *PERSON.parse(reply.name))
         reply.display_name = self._name(person)
         return reply

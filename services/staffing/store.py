@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from services.kit.crypto import Vault
-from services.kit.db import Transaction
+from services.kit.db import Reading, Transaction
 from services.staffing.domain.person import Grade, Person, Profile
 from services.staffing.domain.presence import Presence, Span, State
 from services.staffing.errors import not_found, taken
@@ -54,7 +54,7 @@ class Store:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    async def get(self, tx: Transaction, site: str, person_id: str, *, lock: bool = False) -> Person:
+    async def get(self, tx: Reading, site: str, person_id: str, *, lock: bool = False) -> Person:
         """One person; `lock` makes other writers of the same person wait. Raises NotFound."""
         row = await tx.fetchrow(_GET + (" FOR UPDATE" if lock else ""), site, person_id)
         if row is None:
@@ -62,7 +62,7 @@ class Store:
         return self._person(row)
 
     async def page(
-        self, tx: Transaction, site: str, *, after: str, states: Sequence[State], inactive: bool, limit: int
+        self, tx: Reading, site: str, *, after: str, states: Sequence[State], inactive: bool, limit: int
     ) -> list[Person]:
         """Up to `limit` people whose id follows `after`; no states means all."""
         rows = await tx.fetch(_LIST, site, after, inactive, [state.value for state in states], limit)
@@ -81,9 +81,7 @@ class Store:
             await tx.execute(_END_SPAN, after.site, after.id, after.presence.since)
             await self._begin_span(tx, after, actor)
 
-    async def spans(
-        self, tx: Transaction, site: str, people: Sequence[str], *, since: datetime
-    ) -> dict[str, list[Span]]:
+    async def spans(self, tx: Reading, site: str, people: Sequence[str], *, since: datetime) -> dict[str, list[Span]]:
         """Presence spans that reach beyond `since`, by person."""
         found: dict[str, list[Span]] = {person: [] for person in people}
         for row in await tx.fetch(_SPANS, site, list(people), since):

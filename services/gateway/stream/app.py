@@ -26,6 +26,7 @@ from services.gateway.transcode.decode import HttpRequest, decode
 from services.gateway.transcode.problem import problem, status_of
 from services.gateway.transcode.routes import Route, read_routes
 from services.gateway.upstream import targets
+from services.kit import heap
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.db import Database
@@ -227,4 +228,6 @@ def load_stream(config: GatewayConfig) -> Starlette:
     """Make the app inside granian's worker process."""
     metrics = GatewayMetrics()
     MetricsPort(metrics.registry, config.metrics_listen).start()
-    return create_stream_app(config, metrics)
+    app = create_stream_app(config, metrics)
+    heap.keep_what_is_there()
+    return app

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf import json_format
 from google.protobuf.message import Message
+
+from services.gateway.transcode.json_form import to_json
 
 HEARTBEAT: Final = b": still here\n\n"
 
@@ -29,7 +30,4 @@ def encode(response: Message) -> Item:
     head = f"id: {safe}\n".encode() if safe else b""
     if heartbeat:
         return Item(cursor, (head or HEARTBEAT[:-1]) + b"\n", heartbeat=True)
-    text = json_format.MessageToJson(
-        response, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
-    )
-    return Item(cursor, head + b"data: " + text.encode() + b"\n\n", heartbeat=False)
+    return Item(cursor, head + b"data: " + to_json(response) + b"\n\n", heartbeat=False)

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
-from google.protobuf import json_format
-from google.protobuf.message import Message
-
+from services.gateway.transcode.json_form import to_json
 from services.gateway.transcode.routes import Route
 
 JSON: Final = "application/json"
@@ -24,14 +22,6 @@ class HttpReply:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-
-
-def to_json(message: Message) -> bytes:
-    """Protobuf's JSON mapping: lowerCamelCase, every field without presence written, so that clients see one shape."""
-    text = json_format.MessageToJson(
-        message, indent=None, ensure_ascii=False, always_print_fields_with_no_presence=True
-    )
-    return text.encode()
 
 
 def encode(route: Route, reply: Any, *, accept: str = "", alt: str = "", if_none_match: str = "") -> HttpReply:

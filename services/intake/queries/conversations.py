@@ -15,11 +15,10 @@ from services.intake.domain.values import ONLINE, State
 from services.intake.queries.scope import Scope
 from services.intake.queries.words import query_of
 from services.intake.store import rows
-from services.kit.db import Transaction
+from services.kit.db import Reading
 from services.kit.errors import InvalidArgument, NotFound
+from services.policy.profile import Profile
 
-# A rare word is looked up in the index, a common one met soon among the newest: no one plan is right for both.
-_PLAN_EACH: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 _OVER: Final = "'CLOSED', 'ABANDONED', 'REDIRECTED', 'AWAITING_RATING'"
 _GET: Final = f"SELECT {rows.CONVERSATION} FROM conversations c WHERE site = $1 AND id = $2"
 _WAITING: Final = f"""
@@ -31,6 +30,7 @@ _MESSAGES: Final = f"""
 SELECT {rows.MESSAGE} FROM messages m
 WHERE site = $1 AND conversation = $2 AND ($3 OR kind <> 'NOTE')
   AND ($4::timestamptz IS NULL OR (created_at, id) > ($4, $5))
+  AND ($7::text IS NULL OR EXISTS (SELECT FROM conversations c WHERE c.site = $1 AND c.id = $2 AND c.customer = $7))
 ORDER BY created_at, id LIMIT $6
 """
 _SINCE: Final = f"""
@@ -58,7 +58,7 @@ class Filters:
     created_to: datetime | None = None
 
 
-async def get(tx: Transaction, scope: Scope, site: str, conversation: str) -> Conversation:
+async def get(tx: Reading, scope: Scope, site: str, conversation: str) -> Conversation:
     """Return a conversation. Raises NotFound, to a customer PermissionDenied for all but their own."""
     row = await tx.fetchrow(_GET, site, conversation)
     found = rows.conversation(row) if row is not None else None
@@ -68,10 +68,11 @@ async def get(tx: Transaction, scope: Scope, site: str, conversation: str) -> Co
     return found
 
 
-async def queue_position(tx: Transaction, conversation: Conversation, rules: routing.Rules) -> int:
+async def queue_position(tx: Reading, conversation: Conversation, profile: Profile) -> int:
     """Return its place in its queue by the order of service, 1 for the next; 0 when it does not wait."""
     if not conversation.waits:
         return 0
+    rules = routing.Rules.of(profile)
     found = await tx.fetch(_WAITING, conversation.site, conversation.queue)
     waiting = [_waiting(rows.conversation(row)) for row in found]
     line = [one.conversation for one in routing.order(waiting, rules, tx.now)]
@@ -79,7 +80,7 @@ async def queue_position(tx: Transaction, conversation: Conversation, rules: rou
 
 
 async def page(
-    tx: Transaction,
+    tx: Reading,
     scope: Scope,
     site: str,
     filters: Filters,
@@ -106,7 +107,6 @@ async def page(
         words = query_of(filters.text)
         if words is None:
             return []
-        await tx.execute(_PLAN_EACH)
         where(
             "EXISTS (SELECT FROM search_entries s WHERE s.site = c.site AND s.conversation = c.id"
             " AND s.words @@ {}::tsquery)",
@@ -135,7 +135,7 @@ async def page(
 
 
 async def messages(
-    tx: Transaction,
+    tx: Reading,
     scope: Scope,
     site: str,
     conversation: str,
@@ -143,14 +143,14 @@ async def messages(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Message]:
-    """Return messages oldest first; customers get no notes."""
+    """Return messages oldest first; customers get no notes, and nothing of a conversation that is not theirs."""
     at, id_ = after or (None, "")
-    found = await tx.fetch(_MESSAGES, site, conversation, scope.sees_notes, at, id_, limit)
+    found = await tx.fetch(_MESSAGES, site, conversation, scope.sees_notes, at, id_, limit, scope.customer)
     return [rows.message(row) for row in found]
 
 
 async def messages_since(
-    tx: Transaction,
+    tx: Reading,
     scope: Scope,
     site: str,
     conversation: str,
@@ -168,7 +168,7 @@ async def messages_since(
     return [rows.message(row) for row in found]
 
 
-async def history(tx: Transaction, site: str, conversation: str, *, after: int, limit: int) -> list[Entry]:
+async def history(tx: Reading, site: str, conversation: str, *, after: int, limit: int) -> list[Entry]:
     """Return entries of the history after a version, oldest first."""
     return [
         Entry(

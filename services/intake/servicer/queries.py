@@ -9,7 +9,6 @@ from kefu.intake.v1 import conversation_service_pb2 as api
 
 from services.intake.commands.rules import RulesOf
 from services.intake.convert import Converter, message, state_value
-from services.intake.domain import routing
 from services.intake.domain.history import Entry
 from services.intake.domain.values import State
 from services.intake.events import timestamp
@@ -38,10 +37,10 @@ class QueryRpcs:
     async def GetConversation(self, request: api.GetConversationRequest, context: Context) -> pb.Conversation:
         """One conversation with its clocks and, while it waits, its place in the queue."""
         site, id_ = CONVERSATION.parse(request.name)
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        async with self._database.reading(sites=[site]) as tx:
             found = await conversations.get(tx, Scope.of(current().principal), site, id_)
-            order = routing.Rules.of(self._rules.at(site, tx.now).profile)
-            place = await conversations.queue_position(tx, found, order)
+            rules = self._rules.at(site, tx.now)
+            place = await conversations.queue_position(tx, found, rules.profile)
         reply = self._converter.conversation(found)
         reply.queue_position = place
         return reply
@@ -62,7 +61,8 @@ class QueryRpcs:
             created_to=instant(request, "create_time_to"),
         )
         after = position(request)
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        # A rare word is looked up in the index, a common one met soon among the newest: no one plan is right for both.
+        async with self._database.reading(sites=[site], plan_each=bool(filters.text)) as tx:
             scope = Scope.of(current().principal)
             found = await conversations.page(tx, scope, site, filters, after=after, limit=size + 1)
         shown = found[:size]
@@ -78,9 +78,10 @@ class QueryRpcs:
         size = pages.page_size(request.page_size, default=MESSAGES_USUAL, most=MESSAGES_MOST)
         after = position(request)
         scope = Scope.of(current().principal)
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
-            await conversations.get(tx, scope, site, id_)
+        async with self._database.reading(sites=[site]) as tx:
             found = await conversations.messages(tx, scope, site, id_, after=after, limit=size + 1)
+            if not found:  # nothing said, nothing left to say, or no such conversation
+                await conversations.get(tx, scope, site, id_)
         shown = found[:size]
         more = len(found) > size
         return api.ListMessagesResponse(
@@ -93,7 +94,7 @@ class QueryRpcs:
         site, id_ = CONVERSATION.parse(request.parent, "parent")
         size = pages.page_size(request.page_size, default=MESSAGES_USUAL, most=MESSAGES_MOST)
         after = int((pages.decode(request) or [0])[0])
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        async with self._database.reading(sites=[site]) as tx:
             await conversations.get(tx, Scope.of(current().principal), site, id_)
             found = await conversations.history(tx, site, id_, after=after, limit=size + 1)
         shown = found[:size]

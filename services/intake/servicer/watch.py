@@ -111,7 +111,7 @@ class WatchConversationRpcs:
     async def _read_since(
         self, scope: Scope, site: str, id_: str, cursor: Cursor
     ) -> tuple[Conversation, list[Message]]:
-        async with self._database.transaction(sites=[site], read_only=True) as tx:
+        async with self._database.reading(sites=[site]) as tx:
             changed = await conversations.get(tx, scope, site, id_)
             added = await conversations.messages_since(
                 tx, scope, site, id_, since=cursor.until, seen=cursor.seen, limit=MESSAGES_A_READ

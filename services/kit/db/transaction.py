@@ -1,4 +1,4 @@
-"""One transaction: statements, the instant it began, and the events and audit rows that commit with it."""
+"""What statements run in: a reading, or a transaction with the events and audit rows that commit with it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,16 @@ if TYPE_CHECKING:
     from services.kit.audit import Entry
 
 
-class Transaction:
-    """An open transaction. Got from `Database.transaction()`; commits when that block ends without an exception.
+class Reading:
+    """Statements that read, limited to the sites that it was opened for. Got from `Database.reading()`.
 
     `now` is the instant at which it began, by the database's clock. Statements end at the caller's deadline.
     """
 
-    def __init__(self, connection: Connection, *, now: datetime, service: str, seconds: Callable[[], float]) -> None:
+    def __init__(self, connection: Connection, *, now: datetime, seconds: Callable[[], float]) -> None:
         self.connection = connection
         self.now = now
-        self.service = service
-        self.events: list[Outgoing] = []
-        self.entries: list[Entry] = []
-        self.hints: set[str] = set()
         self._seconds = seconds
-        self._afterwards: list[Callable[[], None]] = []
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Run a statement and return its rows."""
@@ -45,6 +40,18 @@ class Transaction:
     async def fetchval(self, query: str, *arguments: Any) -> Any:
         """Run a statement and return the first column of its first row, or None."""
         return await self.connection.fetchval(query, *arguments, timeout=self._seconds())
+
+
+class Transaction(Reading):
+    """An open transaction. Got from `Database.transaction()`; commits when that block ends without an exception."""
+
+    def __init__(self, connection: Connection, *, now: datetime, service: str, seconds: Callable[[], float]) -> None:
+        super().__init__(connection, now=now, seconds=seconds)
+        self.service = service
+        self.events: list[Outgoing] = []
+        self.entries: list[Entry] = []
+        self.hints: set[str] = set()
+        self._afterwards: list[Callable[[], None]] = []
 
     async def execute(self, query: str, *arguments: Any) -> str:
         """Run a statement and return its command tag, for example `UPDATE 1`."""

@@ -111,6 +111,54 @@ async def test_row_level_security_is_a_second_wall(database: Database) -> None:
     assert await database.fetchval("SELECT count(*) FROM walled") == 2
 
 
+async def test_a_reading_shows_its_sites_writes_nothing_and_leaves_nothing_behind(databases: Databases) -> None:
+    database = Database((await databases.clone("kit"))["kit"], "kit", size=1)
+    await database.open(hints=False)
+    await database.execute("CREATE TABLE secured (site text, word text)")
+    await database.execute("SELECT kefu_protect('secured')")
+    await database.execute("INSERT INTO secured VALUES ('desk', 'a'), ('it''s', 'b')")
+    seen = "SELECT word FROM secured ORDER BY word"
+    for sites, words in ((["desk"], ["a"]), (["it's"], ["b"]), (["desk", "it's"], ["a", "b"]), ([], [])):
+        async with database.reading(sites=sites) as reading:
+            assert [row["word"] for row in await reading.fetch(seen)] == words
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await reading.fetch("DELETE FROM secured RETURNING word")
+    async with database.reading(sites=["desk"], plan_each=True) as reading:
+        assert await reading.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
+    async with database.transaction() as tx:  # in the same session
+        await tx.execute("INSERT INTO secured VALUES ('desk', 'c')")
+        assert len(await tx.fetch(seen)) == 3
+    async with database.transaction(sites=[]) as tx:
+        assert await tx.fetch(seen) == []
+    await database.execute("DELETE FROM secured WHERE word = 'c'")
+    assert len(await database.fetch(seen)) == 2
+    assert await database.fetchval("SHOW plan_cache_mode") == "auto"
+    await database.close()
+
+
+async def test_readings_of_a_site_find_a_session_that_was_told(databases: Databases) -> None:
+    database = Database((await databases.clone("kit"))["kit"], "kit", size=2)
+    await database.open(hints=False)
+    process = "SELECT pg_backend_pid()"
+    async with database.reading(sites=["desk"]) as one, database.reading(sites=["shop"]) as other:
+        told = {"desk": await one.fetchval(process), "shop": await other.fetchval(process)}
+    for site in ("desk", "shop", "desk", "desk", "shop"):
+        async with database.reading(sites=[site]) as reading:
+            assert await reading.fetchval(process) == told[site]
+    await database.close()
+
+
+async def test_a_session_that_was_told_half_is_not_used_again(databases: Databases) -> None:
+    database = Database((await databases.clone("kit"))["kit"], "kit", size=1)
+    await database.open(hints=False)
+    before = await database.fetchval("SELECT pg_backend_pid()")
+    with pytest.raises(TimeoutError):
+        await database.pool.take(0.1, scope="SET default_transaction_read_only = on; SELECT pg_sleep(20)")
+    assert await database.fetchval("SELECT pg_backend_pid()") != before
+    assert await database.fetchval("SHOW default_transaction_read_only") == "off"
+    await database.close()
+
+
 async def test_no_role_reads_another_service(databases: Databases) -> None:
     urls = await databases.clone("one", "other")
     stranger = await asyncpg.connect(urls["other"])
