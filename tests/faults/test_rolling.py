@@ -1,0 +1,107 @@
+"""Every replica of every service is restarted in turn while people work: no call fails, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.kit.access import Kind
+from tests.faults.replicas import Replicas, running
+from tests.faults.rig import until
+
+SITE = "online-desk"
+WRITERS = 4
+ANSWERS_BETWEEN = 40  # calls answered between two restarts
+
+
+@dataclass
+class Load:
+    """What was answered, and what was not."""
+
+    replicas: Replicas
+    http: httpx.AsyncClient
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)  # name → text
+
+    async def call(self, verb: str, path: str, token: str, body: Any = None) -> Any:
+        """One call through whichever gateway is next; a failure is written down, never repeated."""
+        with self.replicas.gateway() as address:
+            url = f"http://{address}/v1/{path}"
+            try:
+                reply = await self.http.request(verb, url, json=body, headers={"Authorization": f"Bearer {token}"})
+            except httpx.HTTPError as error:
+                self.failed.append(f"{verb} {url}: {error!r}")
+                return {}
+        if not reply.is_success:
+            self.failed.append(f"{verb} {url}: {reply.status_code} {reply.text}")
+            return {}
+        self.answered += 1
+        return reply.json()
+
+    async def kept(self) -> dict[str, str]:
+        """Every customer's message that is there, by name, as a supervisor reads it; the first words are theirs too."""
+        token = self.replicas.signer.sign("boss", Kind.PERSON, ttl=600, sites={SITE: ["supervisor"]}, person="boss")
+        found: dict[str, str] = {}
+        for parent in {name.rpartition("/messages/")[0] for name in self.said}:
+            page = ""
+            while True:
+                path = f"{parent}/messages?pageSize=500&pageToken={page}"
+                answer = await self.call("GET", path, token)
+                texts = {one["name"]: one.get("text", "") for one in answer["messages"]}
+                found |= {name: text for name, text in texts.items() if text.startswith("words ")}
+                if not (page := answer.get("nextPageToken", "")):
+                    break
+        return found
+
+    async def customer(self, name: str, stop: asyncio.Event) -> None:
+        """Write to intake and read from it and from staffing, one call after the other."""
+        token = self.replicas.signer.sign(name, Kind.CUSTOMER, ttl=600, site=SITE, channel="WEB", customer=name)
+        boss = self.replicas.signer.sign("boss", Kind.PERSON, ttl=600, sites={SITE: ["supervisor"]}, person="boss")
+        body = {"conversation": {"channel": "CHANNEL_WEB", "queue": "GENERAL"}, "requestId": f"{name}-open"}
+        parent = (await self.call("POST", f"sites/{SITE}/conversations", token, body))["name"]
+        number = 0
+        while not stop.is_set():
+            number += 1
+            text = f"words {number} of {name}"
+            message = {"message": {"text": text, "kind": "KIND_TEXT"}, "requestId": f"{name}-{number}"}
+            made = await self.call("POST", f"{parent}/messages", token, message)
+            if "name" in made:
+                self.said[made["name"]] = text
+            await self.call("GET", parent, token)
+            await self.call("GET", f"sites/{SITE}/people", boss)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_a_rolling_restart_under_load_fails_no_call(scratch: Path, tmp_path: Path) -> None:
+    async with running(scratch / tmp_path.name) as replicas, replicas.client() as http:
+        load, stop = Load(replicas, http), asyncio.Event()
+        customers = [asyncio.create_task(load.customer(f"c-{number}", stop)) for number in range(WRITERS)]
+        for replica in replicas.all:
+            await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
+            assert await replicas.restart(replica) == 0
+        await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
+        stop.set()
+        await asyncio.gather(*customers)
+        assert load.failed == []
+        assert len(set(load.said.values())) == len(load.said)
+        assert await load.kept() == load.said
+
+
+def _answers(load: Load, customers: list[asyncio.Task[None]]) -> Callable[[], Any]:
+    goal = load.answered + ANSWERS_BETWEEN
+
+    async def enough() -> bool:
+        for one in customers:
+            if one.done():
+                one.result()
+        return load.answered >= goal
+
+    return enough
