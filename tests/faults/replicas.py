@@ -106,7 +106,7 @@ class Replicas:
         code = await replica.end()
         await replica.start()
         if replica.service in GRPC:
-            # as minReadySeconds: callers wait up to 5 s between two tries to connect (kit/client/target.py)
+            # as the chart's minReadySeconds: callers wait up to RECONNECT_SECONDS between two tries to connect
             await until(lambda: asyncio.to_thread(replica.called_by_all), f"callers of {replica.address} to be back")
         self.out.discard(replica.address)
         return code

@@ -1,9 +1,16 @@
-"""Every replica of every service is restarted in turn while people work: no call fails, and nothing is lost."""
+"""Every replica of every service is restarted in turn while people work: no call fails, and nothing is lost.
+
+`make rolling` goes round several times and prints the figures; BUSY=2 keeps two cores busy beside it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +19,15 @@ import httpx
 import pytest
 
 from services.kit.access import Kind
+from tests.bench.report import Report
 from tests.faults.replicas import Replicas, running
 from tests.faults.rig import until
 
 SITE = "online-desk"
 WRITERS = 4
 ANSWERS_BETWEEN = 40  # calls answered between two restarts
+ROUNDS = int(os.environ.get("KEFU_ROUNDS", "1"))
+BUSY = int(os.environ.get("KEFU_BUSY", "0"))  # processes that do nothing but burn a core
 
 
 @dataclass
@@ -27,11 +37,13 @@ class Load:
     replicas: Replicas
     http: httpx.AsyncClient
     answered: int = 0
+    longest_s: float = 0.0
     failed: list[str] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)  # name → text
 
     async def call(self, verb: str, path: str, token: str, body: Any = None) -> Any:
         """One call through whichever gateway is next; a failure is written down, never repeated."""
+        began = time.monotonic()
         with self.replicas.gateway() as address:
             url = f"http://{address}/v1/{path}"
             try:
@@ -43,6 +55,7 @@ class Load:
             self.failed.append(f"{verb} {url}: {reply.status_code} {reply.text}")
             return {}
         self.answered += 1
+        self.longest_s = max(self.longest_s, time.monotonic() - began)
         return reply.json()
 
     async def kept(self) -> dict[str, str]:
@@ -78,21 +91,43 @@ class Load:
             await self.call("GET", f"sites/{SITE}/people", boss)
 
 
+@asynccontextmanager
+async def busy_cores(number: int) -> AsyncIterator[None]:
+    """So many processes that leave no core idle."""
+    burning = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(number)]
+    try:
+        yield
+    finally:
+        for one in burning:
+            one.kill()
+            await one.wait()
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(120 + 240 * ROUNDS)
 async def test_a_rolling_restart_under_load_fails_no_call(scratch: Path, tmp_path: Path) -> None:
-    async with running(scratch / tmp_path.name) as replicas, replicas.client() as http:
+    async with running(scratch / tmp_path.name) as replicas, replicas.client() as http, busy_cores(BUSY):
         load, stop = Load(replicas, http), asyncio.Event()
         customers = [asyncio.create_task(load.customer(f"c-{number}", stop)) for number in range(WRITERS)]
-        for replica in replicas.all:
+        for replica in replicas.all * ROUNDS:
             await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
             assert await replicas.restart(replica) == 0
         await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
         stop.set()
         await asyncio.gather(*customers)
+        _report(load, restarts=len(replicas.all) * ROUNDS)
         assert load.failed == []
         assert len(set(load.said.values())) == len(load.said)
         assert await load.kept() == load.said
+
+
+def _report(load: Load, *, restarts: int) -> None:
+    report = Report("rolling")
+    report.add("restarts under load", restarts, "", note=f"{BUSY} cores kept busy beside it" if BUSY else "")
+    report.add("calls answered", load.answered, "")
+    report.add("calls failed", len(load.failed), "", at_most=0)
+    report.add("longest call", load.longest_s, "s")
+    report.finish()
 
 
 def _answers(load: Load, customers: list[asyncio.Task[None]]) -> Callable[[], Any]:
