@@ -91,6 +91,10 @@ class Replicas:
         finally:
             self.busy[address] -= 1
 
+    def metrics(self, service: str) -> list[str]:
+        """host:port of each replica's metrics."""
+        return [one.environment["KEFU_METRICS_LISTEN"] for one in self.all if one.service == service]
+
     async def restart(self, replica: Replica) -> int:
         """Out of rotation, SIGTERM, start, ready, back in: what a rolling update does. Returns the exit code.
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families as parse
 
 from services.kit.access import Kind
 from tests.bench.report import Report
@@ -119,6 +120,7 @@ async def test_a_rolling_restart_under_load_fails_no_call(scratch: Path, tmp_pat
         assert load.failed == []
         assert len(set(load.said.values())) == len(load.said)
         assert await load.kept() == load.said
+        await until(lambda: _waiting_once(load), "the queues to be exposed by one replica, each customer counted once")
 
 
 def _report(load: Load, *, restarts: int) -> None:
@@ -128,6 +130,13 @@ def _report(load: Load, *, restarts: int) -> None:
     report.add("calls failed", len(load.failed), "", at_most=0)
     report.add("longest call", load.longest_s, "s")
     report.finish()
+
+
+async def _waiting_once(load: Load) -> bool:
+    """P10: a gauge of the database comes from one process, however many there are."""
+    texts = [(await load.http.get(f"http://{one}/metrics")).text for one in load.replicas.metrics("intake")]
+    found = [sample for text in texts for family in parse(text) for sample in family.samples]
+    return sum(one.value for one in found if one.name == "kefu_intake_queue_waiting") == WRITERS
 
 
 def _answers(load: Load, customers: list[asyncio.Task[None]]) -> Callable[[], Any]:
