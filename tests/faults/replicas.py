@@ -18,11 +18,12 @@ from services.kit.auth import TokenSigner
 from services.kit.embedded.ports import LOOPBACK
 from services.stack import control, health, infra, processes
 from services.stack.home import SERVICES, Home
-from tests.faults.rig import until
+from tests.faults.rig import BOUND_SECONDS, until
 from tests.observability.stack import free_base, short_promises
 
 GRPC = ("intake", "staffing")
 COPIES = (0, 1)
+DRAIN_SECONDS = "1"  # callers hear of it at once; the chart gives them five
 _NEXT = 30  # the second replicas' ports, above those of the stack's own
 
 
@@ -67,7 +68,12 @@ class Replica:
         assert self.process is not None
         assert self.process.returncode is None, f"{self.service} ended by itself:\n{control.tail(self.log)}"
         self.process.send_signal(signal.SIGTERM)
-        return await self.process.wait()
+        try:
+            async with asyncio.timeout(BOUND_SECONDS):
+                return await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            raise AssertionError(f"{self.service} at {self.address} does not end:\n{control.tail(self.log)}") from None
 
 
 @dataclass
@@ -129,14 +135,15 @@ async def running(folder: Path) -> AsyncIterator[Replicas]:
     try:
         postgres, nats = await asyncio.to_thread(infra.start_servers, home, durable=False)
         ready = await asyncio.to_thread(lambda: infra.prepare(home, postgres, nats, services=SERVICES))
-        profiles = {"KEFU_PROFILES": str(short_promises(folder / "profiles")), "KEFU_LOG_LEVEL": "WARNING"}
+        common = {"KEFU_PROFILES": str(short_promises(folder / "profiles")), "KEFU_LOG_LEVEL": "WARNING"}
+        common["KEFU_DRAIN_SECONDS"] = DRAIN_SECONDS
         addresses = {service: [_address(home, service, copy) for copy in COPIES] for service in GRPC}
         targets = {"KEFU_TARGETS": ",".join(f"{name}=ipv4:{','.join(them)}" for name, them in addresses.items())}
         shipped = {one.name: one.environment for one in processes.processes(home, ready.urls, nats.url)}
         for service, copy in itertools.product(SERVICES, COPIES):
             what = "console" if service == "gateway" else service
             address = _address(home, what, copy)
-            environment = {**shipped[service], **profiles, **targets}
+            environment = {**shipped[service], **common, **targets}
             environment["KEFU_METRICS_LISTEN"] = _address(home, f"{service} metrics", copy)
             environment["KEFU_GATEWAY_LISTEN" if service == "gateway" else "KEFU_LISTEN"] = address
             arguments = () if service == "gateway" else ("--with-worker",)

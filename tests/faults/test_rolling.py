@@ -26,6 +26,7 @@ from tests.faults.rig import until
 
 SITE = "online-desk"
 WRITERS = 4
+TOKEN_SECONDS = 3600
 ANSWERS_BETWEEN = 40  # calls answered between two restarts
 ROUNDS = int(os.environ.get("KEFU_ROUNDS", "1"))
 BUSY = int(os.environ.get("KEFU_BUSY", "0"))  # processes that do nothing but burn a core
@@ -61,7 +62,9 @@ class Load:
 
     async def kept(self) -> dict[str, str]:
         """Every customer's message that is there, by name, as a supervisor reads it; the first words are theirs too."""
-        token = self.replicas.signer.sign("boss", Kind.PERSON, ttl=600, sites={SITE: ["supervisor"]}, person="boss")
+        token = self.replicas.signer.sign(
+            "boss", Kind.PERSON, ttl=TOKEN_SECONDS, sites={SITE: ["supervisor"]}, person="boss"
+        )
         found: dict[str, str] = {}
         for parent in {name.rpartition("/messages/")[0] for name in self.said}:
             page = ""
@@ -76,8 +79,12 @@ class Load:
 
     async def customer(self, name: str, stop: asyncio.Event) -> None:
         """Write to intake and read from it and from staffing, one call after the other."""
-        token = self.replicas.signer.sign(name, Kind.CUSTOMER, ttl=600, site=SITE, channel="WEB", customer=name)
-        boss = self.replicas.signer.sign("boss", Kind.PERSON, ttl=600, sites={SITE: ["supervisor"]}, person="boss")
+        token = self.replicas.signer.sign(
+            name, Kind.CUSTOMER, ttl=TOKEN_SECONDS, site=SITE, channel="WEB", customer=name
+        )
+        boss = self.replicas.signer.sign(
+            "boss", Kind.PERSON, ttl=TOKEN_SECONDS, sites={SITE: ["supervisor"]}, person="boss"
+        )
         body = {"conversation": {"channel": "CHANNEL_WEB", "queue": "GENERAL"}, "requestId": f"{name}-open"}
         parent = (await self.call("POST", f"sites/{SITE}/conversations", token, body))["name"]
         number = 0
@@ -110,12 +117,14 @@ async def test_a_rolling_restart_under_load_fails_no_call(scratch: Path, tmp_pat
     async with running(scratch / tmp_path.name) as replicas, replicas.client() as http, busy_cores(BUSY):
         load, stop = Load(replicas, http), asyncio.Event()
         customers = [asyncio.create_task(load.customer(f"c-{number}", stop)) for number in range(WRITERS)]
-        for replica in replicas.all * ROUNDS:
+        try:
+            for replica in replicas.all * ROUNDS:
+                await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
+                assert await replicas.restart(replica) == 0
             await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
-            assert await replicas.restart(replica) == 0
-        await until(_answers(load, customers), f"{ANSWERS_BETWEEN} more answers")
-        stop.set()
-        await asyncio.gather(*customers)
+        finally:
+            stop.set()
+            await asyncio.gather(*customers)
         _report(load, restarts=len(replicas.all) * ROUNDS)
         assert load.failed == []
         assert len(set(load.said.values())) == len(load.said)
