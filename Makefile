@@ -9,6 +9,8 @@ PYTHON ?= python3
 CALLS ?=
 BOARD ?= on-call
 SETTINGS ?=
+ROUNDS ?= 5
+BUSY ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
@@ -110,6 +112,10 @@ panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http
 	@$(BIN)/python -m grafana.panels $(BOARD)
 
 ##@ Measure
+
+.PHONY: rolling
+rolling: setup ## restart two replicas of everything in turn under load: no call may fail (ROUNDS=5, BUSY=2)
+	@KEFU_ROUNDS=$(ROUNDS) KEFU_BUSY=$(BUSY) $(BIN)/python -m pytest -s tests/faults/test_rolling.py
 
 .PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import httpx
 
+from services.stack import monitoring
 from services.stack.commands.table import columns
 from services.stack.home import Home, StackError
 
 DASHBOARDS: Final = Path(__file__).parent / "dashboards"
-PORT_OFFSET: Final = 90
 EVERYTHING: Final = {"$__rate_interval": "2m", "$job": ".+", "$namespace": ".*", "$site": ".+"}
 Sample = tuple[dict[str, str], float]
 
@@ -57,7 +57,7 @@ def ask(client: httpx.Client, address: str, query: str) -> list[Sample]:
 def main(arguments: list[str]) -> None:
     """Print a board."""
     home = Home.find()
-    address = os.environ.get("PROMETHEUS") or f"http://127.0.0.1:{home.port_base + PORT_OFFSET}"
+    address = os.environ.get("PROMETHEUS") or monitoring.url(home)
     language = "zh-CN" if os.environ.get("LANG", "").startswith("zh") else "en"
     rows = [("panel", "of", "now")]
     with httpx.Client(timeout=10.0, trust_env=False) as client:

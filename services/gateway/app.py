@@ -46,6 +46,7 @@ from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
 from services.kit.errors import KefuError
+from services.kit.figures import Figures
 from services.kit.keys import KeySet
 from services.kit.telemetry.http import MetricsPort
 from services.kit.telemetry.rpc import ClientMetrics
@@ -65,6 +66,7 @@ class Parts:
     runtime: Runtime
     access: Access
     metrics: GatewayMetrics
+    figures: Figures
     passwords: Passwords
     sessions: Sessions
     people: People
@@ -114,6 +116,7 @@ def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts
         runtime=runtime,
         access=access,
         metrics=metrics,
+        figures=Figures(metrics.catalogue, runtime.database),
         passwords=passwords,
         sessions=sessions,
         people=People(runtime, access, passwords, sessions),
@@ -198,7 +201,7 @@ def load_web(config: GatewayConfig) -> Flask:
 
 async def run_beside(config: GatewayConfig, parts: Parts) -> None:
     """The worker's work on the web process's loop, for small installations and laptops."""
-    await Worker(config, parts.runtime.database, parts.metrics, parts.tracer).run()
+    await Worker(config, parts.runtime.database, parts.metrics, parts.figures, parts.tracer).run()
 
 
 def _end(parts: Parts, background: Future[None] | None) -> None:

@@ -99,7 +99,7 @@ class GatewayConfig:
             raise ValueError("KEFU_PUBLIC_URL must begin with http:// or https://")
         if not self.local and not self.secure:
             raise ValueError("KEFU_PUBLIC_URL must be https outside of local environments")
-        if wrong := [target for target in self.targets if "=" not in target]:
+        if wrong := [target for target in _whole(self.targets) if "=" not in target]:
             raise ValueError(f"KEFU_TARGETS: {', '.join(wrong)} must read service=host:port")
 
     @property
@@ -125,9 +125,20 @@ class GatewayConfig:
 
     @property
     def target_of(self) -> dict[str, str]:
-        """Service → host:port."""
-        return dict(target.split("=", 1) for target in self.targets)
+        """Service → host:port, or gRPC's list of them: ipv4:127.0.0.1:5000,127.0.0.1:5001."""
+        return dict(target.split("=", 1) for target in _whole(self.targets))
 
     def open_to_visitors(self, site: str) -> bool:
         """Whether the site's chat page takes anonymous visitors."""
         return "*" in self.anonymous_chat or site in self.anonymous_chat
+
+
+def _whole(parts: tuple[str, ...]) -> list[str]:
+    """Join the addresses of a list of gRPC's (ipv4:…,…), which the commas between targets have cut."""
+    whole: list[str] = []
+    for part in parts:
+        if whole and "=" not in part and whole[-1].partition("=")[2].startswith(("ipv4:", "ipv6:")):
+            whole[-1] += f",{part}"
+        else:
+            whole.append(part)
+    return whole

@@ -8,9 +8,10 @@ from importlib.metadata import version
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry
 
+from services.kit import figures
 from services.kit.telemetry.metrics import Metrics
 
-OWNERS = ("rpc", "process", "gateway")
+OWNERS = ("rpc", "process", figures.OWNER, "gateway")
 
 
 class GatewayMetrics:

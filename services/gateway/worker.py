@@ -21,6 +21,7 @@ from services.kit.config import ConfigError
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.errors import KefuError
+from services.kit.figures import Figures
 from services.kit.inbox import Consumer, expire_inbox
 from services.kit.outbound.egress import Egress
 from services.kit.relay import Relay
@@ -38,7 +39,9 @@ _KEEP_DAYS: Final = 30
 class Worker:
     """The background work of one process; open and close it inside one event loop."""
 
-    def __init__(self, config: GatewayConfig, database: Database, metrics: GatewayMetrics, tracer: Tracer) -> None:
+    def __init__(
+        self, config: GatewayConfig, database: Database, metrics: GatewayMetrics, figures: Figures, tracer: Tracer
+    ) -> None:
         if config.nats is None:
             raise ConfigError(["KEFU_NATS_URL is not set: NATS URL; the worker needs it"])
         if config.sealing_keys is None:
@@ -48,7 +51,8 @@ class Worker:
         self._egress = Egress(private=config.webhooks_private)
         vault = Vault(Keys.read(config.sealing_keys))
         self.sender = sender(database, vault, self._egress, metrics.deliveries)
-        self._relay = Relay(database, config.nats)
+        self._figures = figures
+        self._relay = Relay(database, config.nats, progress=figures.consumers)
         self.consumers = [
             Consumer(database, config.nats, name=name, subjects=subjects, handler=handler, tracer=tracer)
             for name, subjects, handler in (
@@ -66,6 +70,7 @@ class Worker:
                 group.create_task(self._relay.run(), name="relay")
                 group.create_task(self.sender.run(), name="webhook sender")
                 group.create_task(audit.keep_sealed(self._database), name="audit")
+                group.create_task(self._figures.keep(), name="figures")
                 group.create_task(self._housekeeping(), name="housekeeping")
         finally:
             await self._egress.close()
@@ -97,7 +102,8 @@ async def run(config: GatewayConfig) -> None:
     database = Database(config.database, SERVICE, size=config.database_connections)
     await database.open(hints=False)
     port = MetricsPort(metrics.registry, config.metrics_listen)
-    worker = asyncio.create_task(Worker(config, database, metrics, tracer).run(), name="worker")
+    figures = Figures(metrics.catalogue, database)
+    worker = asyncio.create_task(Worker(config, database, metrics, figures, tracer).run(), name="worker")
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.cancel)

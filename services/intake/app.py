@@ -136,7 +136,8 @@ class App:
 async def build(config: IntakeConfig) -> App:
     """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
     metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
-    measured = IntakeMetrics(metrics)
+    tools = _tools(config)
+    measured = IntakeMetrics(metrics, tools.tracer)
     of_profiles = ProfileMetrics(metrics)
     profiles = Profiles(config.profiles, on_change=of_profiles.changed)
     # Ids are names, not secrets: what they name is guarded by permission, so a seeded generator does.
@@ -144,7 +145,6 @@ async def build(config: IntakeConfig) -> App:
     database = Database(config.database, SERVICE, size=config.connections, new_id=new_id)
     await database.open()
     rules = RulesOf(lambda: profiles.current)
-    tools = _tools(config)
     converter = Converter(Vault(Keys.read(config.sealing_keys)))
     commands = Commands(
         database,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from services.intake.domain.clock import Change, Kind, What
+from services.intake.domain.clock import Change, Clock, Kind, What
 from services.intake.domain.decide import Decision
 from services.intake.domain.history import Assigned, Moved
 from services.intake.domain.values import State
 from services.kit.telemetry.metrics import Metrics
+from services.kit.telemetry.trace import Trace, Tracer
 from services.policy.profile import Profile
 
 _OUTCOMES: Final = {What.MET: "met", What.BREACHED: "breached", What.CANCELLED: "cancelled"}
@@ -39,9 +40,10 @@ class SiteFigure:
 
 
 class IntakeMetrics:
-    """The metrics of intake."""
+    """The metrics of intake, and a span for each promise that is broken, in the trace in which it began."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, tracer: Tracer) -> None:
+        self._tracer = tracer
         self._first_response = metrics.histogram("kefu_intake_first_response_seconds")
         self._sla = metrics.counter("kefu_sla_total")
         self._thresholds = metrics.gauge("kefu_sla_threshold_seconds")
@@ -103,11 +105,25 @@ class IntakeMetrics:
         clock = change.clock
         outcome = _OUTCOMES.get(change.what)
         # The trace in which the promise began: from a bucket of a dashboard to the conversation itself.
-        exemplar = {"trace_id": clock.trace} if clock.trace else None
+        trace = Trace(clock.trace or None)
+        exemplar = {"trace_id": trace.trace_id} if trace.sampled else None
+        if change.what is What.BREACHED:
+            self._broken(site, clock, trace)
         if outcome is not None:
             self._sla[site, clock.kind, outcome].inc(exemplar=exemplar)
         if clock.kind is Kind.FIRST_RESPONSE and change.what in _ANSWERED:
             self._first_response[site, clock.queue].observe(change.elapsed_s, exemplar)
+
+    def _broken(self, site: str, clock: Clock, trace: Trace) -> None:
+        attributes = {
+            "kefu.site": site,
+            "kefu.queue": clock.queue,
+            "kefu.clock": clock.kind,
+            "kefu.outcome": "breached",
+        }
+        span = self._tracer.open(trace, "promise broken", kind="INTERNAL", attributes=attributes)
+        if span is not None:
+            span.end()
 
     def _moved(self, decision: Decision, moved: Moved) -> None:
         site = decision.after.site

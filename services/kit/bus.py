@@ -101,6 +101,17 @@ async def ensure_stream(jetstream: JetStreamContext, *, replicas: int = 1) -> ap
         return await jetstream.add_stream(config)
 
 
+def obey() -> None:
+    """Raise CancelledError in a task that was told to end; for loops that wait by the client library.
+
+    It waits by `asyncio.wait_for`, and Python 3.11's forgets a cancellation that comes together with the answer
+    (python/cpython#86296): the task would go on, and whoever waits for its end would wait for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def for_ever(url: str, name: str, work: Callable[[Link], Awaitable[Any]]) -> None:
     """Run `work` on a connection, again on a new one whenever it ends or something passing fails."""
     loop = asyncio.get_running_loop()
@@ -110,6 +121,7 @@ async def for_ever(url: str, name: str, work: Callable[[Link], Awaitable[Any]]) 
         with contextlib.suppress(*PASSING):
             async with connected(url, name) as link:
                 await work(link)
+        obey()
         failures = 0 if loop.time() - began > WORKED_SECONDS else failures + 1
         log.info("%s starts anew", name)
         await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])

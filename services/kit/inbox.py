@@ -21,7 +21,7 @@ from services.kit import bus, call, parked
 from services.kit.bus import Link
 from services.kit.db import Database, Transaction
 from services.kit.pull import Pull
-from services.kit.telemetry.trace import Trace, Tracer
+from services.kit.telemetry.trace import Trace, Tracer, failed
 
 Handler: TypeAlias = Callable[[Event, Transaction], Awaitable[None]]
 Afterwards: TypeAlias = Callable[[], Awaitable[None]]
@@ -177,7 +177,7 @@ class Consumer:
                 await self._handler(event, tx)
         except BaseException as error:
             if span is not None:
-                span.set_attribute("error.type", type(error).__name__)
+                failed(span, type(error).__name__)
             raise
         finally:
             if span is not None:

@@ -43,6 +43,7 @@ class Pull:
 
         Raises Unavailable when the connection broke or the server fell silent.
         """
+        bus.obey()
         while not self._came:
             self._something.clear()
             await self._wait()

@@ -132,6 +132,7 @@ class Relay:
         chores = asyncio.create_task(self._chores(link))
         try:
             while not link.broken.is_set():
+                bus.obey()
                 hint.clear()
                 if await self.publish_batch(link) == BATCH:
                     continue
@@ -149,6 +150,7 @@ class Relay:
         loop = asyncio.get_running_loop()
         reconciled = loop.time()
         while True:
+            bus.obey()
             await asyncio.sleep(TRIM_SECONDS)
             with contextlib.suppress(*bus.PASSING):
                 while await self.trim(link) == TRIM_ROWS:

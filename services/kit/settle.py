@@ -66,6 +66,7 @@ class Settler:
                     await self.relay()
                     consumers = await self._consumers()
                 while not self._quiet(consumers):
+                    bus.obey()
                     await asyncio.sleep(LOOK_SECONDS)
                     await self.relay()
                     consumers = await self._consumers()

@@ -15,7 +15,7 @@ from services.kit.embedded import EmbeddedNats, EmbeddedPostgres, role_of
 from services.kit.embedded.ports import is_free
 from services.kit.migrate import migrations_of, pending
 from services.stack import control, ports, status
-from services.stack.home import OFFSETS, SERVICES, Home
+from services.stack.home import OFFSETS, OPTIONAL, SERVICES, Home
 from services.stack.infra import DATABASE, migrations_folder
 from services.stack.processes import PROFILES
 
@@ -78,7 +78,7 @@ def _disk(home: Home) -> Finding:
 
 def _ports(home: Home) -> Iterator[Finding]:
     if control.supervisor_of(home) is not None:
-        silent = [what for what in OFFSETS if is_free(home.port(what))]
+        silent = [what for what in OFFSETS if what not in OPTIONAL and is_free(home.port(what))]
         if silent:
             words = f"nobody listens for {', '.join(silent)}"
             yield Finding("ports", WARNING, words, "see `kefu status` for the process that is down")

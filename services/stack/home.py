@@ -23,7 +23,11 @@ OFFSETS: Mapping[str, int] = {
     "intake metrics": 11,
     "staffing": 20,
     "staffing metrics": 21,
+    "prometheus": 90,
+    "grafana": 91,
 }
+# These run where they are installed; Grafana by hand.
+OPTIONAL = frozenset({"prometheus", "grafana"})
 
 
 class StackError(RuntimeError):

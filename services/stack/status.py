@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -66,9 +67,15 @@ def _child(child: dict[str, object]) -> Row:
         state, words = ("well", "") if found.well else ("not well", found.words)
         if restarts:
             words = f"{words} restarted {restarts} times, last exit {child['last_exit']}".strip()
-    address = str(child["grpc"] or child["http"]).removesuffix("/healthz")
     uptime = int(time.time() - float(str(child["started_at"]))) if pid else 0
-    return Row(str(child["name"]), state, pid, memory_mb(pid), uptime, restarts, address, str(child["metrics"]), words)
+    metrics = str(child["metrics"])
+    return Row(str(child["name"]), state, pid, memory_mb(pid), uptime, restarts, _address(child), metrics, words)
+
+
+def _address(child: dict[str, object]) -> str:
+    """Where it answers: host:port of gRPC, or the beginning of its URL."""
+    asked = urlsplit(str(child["http"]))
+    return str(child["grpc"]) or (f"{asked.scheme}://{asked.netloc}" if asked.netloc else "")
 
 
 def _postgres(home: Home) -> Row:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 
-from services.stack import control, health, infra, ports
+from services.stack import control, health, infra, monitoring, ports
 from services.stack.home import Home, StackError
 from services.stack.processes import processes
 
@@ -66,7 +66,8 @@ def _start(home: Home, say: Say) -> None:
     say("PostgreSQL and NATS")
     ready = infra.prepare(home, postgres, nats)
     say("schemas and keys")
-    control.start(home, processes(home, ready.urls, nats.url))
+    plan = processes(home, ready.urls, nats.url)
+    control.start(home, [*plan, *monitoring.processes(home, plan)])
 
 
 def _browser_libraries() -> None:

@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 
 from services.gateway import serving
+from services.kit.client import target
 from tests.charts import restricted
 from tests.charts.helm import CHART, ENVIRONMENTS, Object, containers, helm, pods, render
 
@@ -28,7 +29,8 @@ MODES: list[tuple[str, dict[str, Any]]] = [(environment, {}) for environment in 
 every_mode = pytest.mark.parametrize(("environment", "overrides"), MODES)
 every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
 
-
+# For how long the DNS of a cluster may repeat an answer: `cache 30` and `ttl 30` of CoreDNS as kubeadm sets it up.
+STALE_NAME_SECONDS = 30
 GRANIAN = {"gateway": serving.WEB_END_SECONDS, "stream": serving.STREAM_END_SECONDS}
 
 
@@ -144,8 +146,15 @@ def test_a_pod_has_time_to_end(environment: str) -> None:
             assert spec["terminationGracePeriodSeconds"] >= pause + GRANIAN[container["args"][1]] + 5, name
         if container["args"][0] == "serve" and environment != "dev":
             assert pause >= 5, "endpoints forget a pod within seconds of the order to stop"
+
+
+@every_environment
+def test_an_old_pod_goes_when_callers_know_the_new_one(environment: str) -> None:
+    for name, one in deployments(environment).items():
         strategy = one["spec"]["strategy"]["rollingUpdate"]
         assert (strategy["maxUnavailable"], strategy["maxSurge"]) == (0, 1)
+        if one["spec"].get("replicas", 2) > 1:
+            assert one["spec"]["minReadySeconds"] >= STALE_NAME_SECONDS >= target.RECONNECT_SECONDS, name
 
 
 @every_environment

@@ -34,19 +34,24 @@ def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    base = os.environ.get("KEFU_TEST_BASE")
     if shutil.which("docker") is None or docker("info", "--format", "{{.ServerVersion}}", check=False).returncode:
         pytest.skip("no Docker engine answers here (DOCKER_HOST)")
-    if not base:
+    if not os.environ.get("KEFU_TEST_BASE"):
         pytest.skip("KEFU_TEST_BASE names no base image; make one with tests/image/base.sh")
-    docker("build", "--network=host", "-f", str(DOCKERFILE), "--build-arg", f"BASE={base}", "-t", TAG, ".")
+    built(TAG)
     return TAG
+
+
+def built(tag: str, *options: str) -> None:
+    base = os.environ["KEFU_TEST_BASE"]
+    docker("build", "--network=host", "-f", str(DOCKERFILE), "--build-arg", f"BASE={base}", *options, "-t", tag, ".")
 
 
 def run(image: str, *arguments: str, entrypoint: str | None = None) -> subprocess.CompletedProcess[str]:
     other = [] if entrypoint is None else ["--entrypoint", entrypoint]
     hardened = ["--read-only", "--tmpfs", "/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-    return docker("run", "--rm", "--network=none", *hardened, *other, image, *arguments, check=False)
+    shells = [f"--volume=/dev/null:/usr/bin/{shell}:ro" for shell in ("sh", "dash", "bash")]
+    return docker("run", "--rm", "--network=none", *hardened, *shells, *other, image, *arguments, check=False)
 
 
 def python(image: str, program: str) -> str:
@@ -63,11 +68,14 @@ def locked() -> tuple[dict[str, str], set[str]]:
 
 
 def test_the_result_runs_as_a_numbered_user_and_starts_the_program_itself() -> None:
-    last = DOCKERFILE.read_text(encoding="utf-8").split("\nFROM ")[-1]
-    assert "\nUSER 10001:10001\n" in last
-    assert '\nENTRYPOINT ["/app/.venv/bin/kefu"]\n' in last
-    assert "\nRUN " not in last  # a stage that runs nothing needs no shell
-    assert ":latest" not in last
+    text = DOCKERFILE.read_text(encoding="utf-8")
+    stages = {stage.split("\n")[0]: stage for stage in text.split("\nFROM ")[1:]}
+    assert list(stages)[1:] == ["${BASE} AS runtime", "runtime AS solver", "runtime"]
+    runtime = stages["${BASE} AS runtime"]
+    assert "\nUSER 10001:10001\n" in runtime
+    assert '\nENTRYPOINT ["/app/.venv/bin/kefu"]\n' in runtime
+    assert not [name for name in list(stages)[1:] if "\nRUN " in stages[name]]  # what runs nothing needs no shell
+    assert ":latest" not in text
 
 
 @pytest.mark.timeout(900)
@@ -119,3 +127,14 @@ def test_bytecode_is_there_and_the_browser_libraries_too(image: str) -> None:
         "(app / 'gateway/static/vendor/htmx.js').is_file())"
     )
     assert python(image, program) == "True True"
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.slow
+def test_the_solver_is_a_target_of_its_own(image: str) -> None:
+    solver = f"{image}-solver"
+    built(solver, "--target", "solver")
+    assert "Usage: kefu" in run(solver, "--help").stdout
+    assert python(solver, "import os; print(os.getuid(), os.getgid())") == "10001 10001"
+    title = docker("inspect", "--format", '{{index .Config.Labels "org.opencontainers.image.title"}}', solver)
+    assert title.stdout.strip() == "Kefu solver"

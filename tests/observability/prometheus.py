@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ import yaml
 from grafana import rules
 from grafana.panels import Sample, ask
 from services.kit.embedded.ports import free_port
+from services.stack import monitoring
 from tests.observability.stack import until
 
-PROMETHEUS = shutil.which("prometheus")
+PROMETHEUS = monitoring.program()
 
 
 class Prometheus:
@@ -39,24 +39,14 @@ class Prometheus:
 def scraping(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
     """Run a server; `targets` are URLs of metrics by process. It scrapes and evaluates every second."""
     assert PROMETHEUS is not None
-    folder.mkdir(parents=True)
+    (folder / "rules").mkdir(parents=True)
     for name, text in rules.files(rules.read()).items():
-        (folder / name).write_text(text.replace("interval: 15s", "interval: 1s"), encoding="utf-8")
-    jobs = [
-        {"job_name": name, "static_configs": [{"targets": [httpx.URL(url).netloc.decode()]}]}
-        for name, url in targets.items()
-    ]
-    settings = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config = {"global": settings, "rule_files": [f"{folder}/*.yaml"], "scrape_configs": jobs}
+        (folder / "rules" / name).write_text(text.replace("interval: 15s", "interval: 1s"), encoding="utf-8")
+    addresses = {name: httpx.URL(url).netloc.decode() for name, url in targets.items()}
+    config = monitoring.settings(addresses, folder / "rules", interval="1s")
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
-    command = [
-        PROMETHEUS,
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}",
-        "--enable-feature=exemplar-storage",
-    ]
+    command = monitoring.command(PROMETHEUS, folder, address)
     with (folder / "log").open("wb") as log, httpx.Client(timeout=10.0, trust_env=False) as http:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         server = Prometheus(f"http://{address}", http)

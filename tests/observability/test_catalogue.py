@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -14,11 +16,12 @@ from services.stack import processes
 from tests.observability.stack import SITE, Stack, until
 from tests.observability.traffic import Done
 
+PROMTOOL = shutil.which("promtool")
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "intake": ("rpc", "process", "work", "policy", "intake"),
     "staffing": ("rpc", "process", "work", "policy", "staffing"),
-    "gateway": ("rpc", "process", "gateway"),
-    "stream": ("rpc", "process", "gateway"),
+    "gateway": ("rpc", "process", "work", "gateway"),
+    "stream": ("rpc", "process", "work", "gateway"),
 }
 NAMED_BY_THE_ISSUE = {30, 120, 300, 600, 900, 86400}
 FIRST_RESPONSE = "kefu_intake_first_response_seconds"
@@ -60,6 +63,16 @@ def test_each_process_exposes_exactly_what_is_declared_for_it(
     for process, families in scrapes.items():
         expected = {name for name, entry in declared.items() if entry.owner in OWNERS[process]}
         assert set(families) == expected, process
+
+
+def test_promtool_finds_no_fault_in_what_is_exposed(whole_stack: Stack, done: Done) -> None:
+    if PROMTOOL is None:
+        pytest.skip("promtool (Debian's prometheus) is not installed")
+    for process, url in whole_stack.metrics.items():
+        text = whole_stack.http.get(url).text
+        judged = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+        assert (judged.returncode, judged.stdout + judged.stderr) == (0, ""), process
+    assert done.trace_id
 
 
 def test_every_declared_metric_has_a_value_somewhere(scrapes: Scrapes, declared: Mapping[str, Declared]) -> None:

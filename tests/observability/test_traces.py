@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -9,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from services.gateway.worker import CONSUMER as WEBHOOKS
 from services.intake.queries.search import CONSUMER as SEARCH
 from services.policy.calls import Calls
+from services.stack.home import SERVICES
 from tests.observability.stack import Stack, until
 from tests.observability.traffic import Done
 
@@ -57,6 +59,24 @@ def test_spans_run_along_declared_edges_and_every_one_is_used(whole_stack: Stack
 
     declared = set(DECLARED.edges), set(DECLARED.events)
     until(lambda: seen() == declared, f"{DECLARED.edges} and {DECLARED.events}")
+    assert done.trace_id
+
+
+def test_every_service_gives_every_signal(whole_stack: Stack, done: Done) -> None:
+    """Service × signal: spans, metrics and logs, each under the service's own name."""
+
+    def traced() -> set[str]:
+        return {service for service, span in list(whole_stack.sink.spans) if span.kind == Span.SPAN_KIND_SERVER}
+
+    until(lambda: traced() == set(SERVICES), "spans of every service")
+    scraped = {
+        name: whole_stack.scrape(name)["kefu_build"].samples[0].labels["service"] for name in whole_stack.metrics
+    }
+    assert set(scraped) == set(SERVICES) | {"stream"}  # the gateway's second process
+    assert set(scraped.values()) == set(SERVICES)
+    for process, service in scraped.items():
+        lines = [json.loads(line) for line in (whole_stack.home.logs / f"{process}.log").read_text().splitlines()]
+        assert {line["service"] for line in lines} == {service}, process
     assert done.trace_id
 
 

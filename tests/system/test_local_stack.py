@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import signal
@@ -13,13 +14,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
+import yaml
 
 from services.kit.access import Kind
 from services.kit.auth import TokenSigner
-from services.stack import ports
+from services.stack import monitoring, ports
 from services.stack.home import Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -80,6 +83,7 @@ def test_a_newcomer_s_evening(kefu: Kefu) -> None:
     with urllib.request.urlopen(f"{shown['console']}/healthz", timeout=10) as answer:
         assert answer.status == 200
     assert all(row["memory_mb"] > 0 for row in shown["rows"])
+    watched(kefu, shown)
 
     began = time.monotonic()
     again = kefu.run("up")
@@ -129,6 +133,57 @@ def test_simulated_traffic_runs_marked_and_stops_at_the_switch(kefu: Kefu) -> No
     _eventually(lambda: not at_desk())
     ask("POST", "/v1/simulation:switch", {"running": True})
     _eventually(at_desk)
+
+
+def watched(kefu: Kefu, shown: dict[str, Any]) -> None:
+    """A Prometheus runs where one is installed: it reaches everything, has the rules, and boards can be read."""
+    rows = {row["name"]: row for row in shown["rows"]}
+    assert (monitoring.NAME in rows) == (monitoring.program() is not None)
+    if monitoring.NAME not in rows:
+        return
+    prometheus = Prometheus(kefu.home)
+    jobs = {name for name, row in rows.items() if row["metrics"]}
+    _eventually(lambda: prometheus.jobs("up == 1") == jobs)
+    assert prometheus.jobs("up") == jobs
+    with urllib.request.urlopen(f"{rows[monitoring.NAME]['address']}/api/v1/rules", timeout=10) as answer:
+        groups = json.load(answer)["data"]["groups"]
+    assert {rule["name"] for group in groups for rule in group["rules"]} >= {"Watchdog", "TargetDown"}
+    _eventually(lambda: prometheus.board("on-call").count("\n") > 5)
+    provisioned = kefu.home.folder / "grafana" / "provisioning"
+    sources = yaml.safe_load((provisioned / "datasources" / "kefu.yaml").read_text(encoding="utf-8"))
+    assert sources["datasources"][0]["url"] == rows[monitoring.NAME]["address"]
+    boards = yaml.safe_load((provisioned / "dashboards" / "kefu.yaml").read_text(encoding="utf-8"))
+    assert [one["name"] for one in boards["providers"]] == ["en", "zh-CN"]
+    assert all(list(Path(one["options"]["path"]).glob("*.json")) for one in boards["providers"])
+    ini = configparser.ConfigParser()
+    ini.read(kefu.home.folder / "grafana" / "grafana.ini", encoding="utf-8")
+    assert Path(ini["dashboards"]["default_home_dashboard_path"]).is_file()
+
+
+class Prometheus:
+    """The stack's own, asked as on-call asks."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def jobs(self, query: str) -> set[str]:
+        with urllib.request.urlopen(
+            f"{monitoring.url(self._home)}/api/v1/query?query={quote(query)}", timeout=10
+        ) as one:
+            return {found["metric"]["job"] for found in json.load(one)["data"]["result"]}
+
+    def board(self, name: str) -> str:
+        """What `make panels` prints."""
+        where = {"KEFU_HOME": str(self._home.folder), "KEFU_PORT_BASE": str(self._home.port_base)}
+        done = subprocess.run(
+            [sys.executable, "-m", "grafana.panels", name],
+            env=os.environ | where,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
+        return "\n".join(line for line in done.stdout.splitlines() if "–" not in line)
 
 
 class Rest:

@@ -31,6 +31,7 @@ from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.db import Database
 from services.kit.errors import KefuError, NotFound, PermissionDenied, ResourceExhausted, choose_locale
+from services.kit.figures import Figures
 from services.kit.keys import KeySet
 from services.kit.telemetry.http import MetricsPort
 from services.kit.telemetry.rpc import ClientMetrics
@@ -52,6 +53,7 @@ class Streams:
         self._verifier = TokenVerifier(KeySet(issuer.public_keys), self._access)
         self._routes = read_routes(contract_image())
         self._database = Database(config.database, SERVICE, size=config.database_connections)
+        Figures(metrics.catalogue, self._database)
         self._callers = Callers(config, self._database, issuer, self._verifier)
         self._subscriptions = Subscriptions(targets(config, self._routes), issuer, ClientMetrics(metrics.catalogue))
         self.hub = Hub()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from services.gateway.web.cookies import Cookies
 from services.kit.call import Call
 from services.kit.deadline import Deadline
 from services.kit.errors import InvalidArgument, PermissionDenied, Unauthenticated, choose_locale
-from services.kit.telemetry.trace import Tracer
+from services.kit.telemetry.trace import Tracer, failed
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 REQUEST_SECONDS: Final = 10.0
@@ -142,6 +143,8 @@ class Guard:
         call = g.get("call")
         if call is not None and call.span is not None:
             call.span.set_attribute("http.response.status_code", response.status_code)
+            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                failed(call.span, str(response.status_code))
         headers = response.headers
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if self._config.secure:

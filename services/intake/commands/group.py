@@ -274,7 +274,7 @@ class _Group:
     def _context(self, job: AnyJob) -> Context:
         rules = self._rules.at(job.site, self._work.now)
         trace = job.call.trace
-        kept = trace.trace_id if trace.sampled else ""
+        kept = trace.traceparent if trace.sampled else ""
         return Context(rules, self._work.now, job.caller, self._work.new_id, kept)
 
     def _decided(self, job: AnyJob, decision: Decision) -> Outcome:

@@ -9,8 +9,9 @@ from typing import Final
 from services.intake.commands.routing import Observe
 from services.intake.commands.rules import RulesOf
 from services.intake.commands.work import Work
+from services.intake.domain.clock import What
 from services.intake.domain.commands import TIMER, Tick
-from services.intake.domain.decide import Context, decide
+from services.intake.domain.decide import Context, Decision, decide
 from services.intake.store import reads
 from services.kit import timers
 from services.kit.db import Database, Transaction
@@ -39,7 +40,8 @@ class Ticker:
             conversation = work.find(timer.site, timer.owner_id)
             if conversation is not None:
                 context = Context(self._rules.at(timer.site, tx.now), tx.now, TIMER, work.new_id)
-                work.add(decide(conversation, Tick(), context), "")
+                decision = decide(conversation, Tick(), context)
+                work.add(decision, begun_in(decision))
                 if conversation.waits:
                     work.route(timer.site)
         await work.save()
@@ -47,6 +49,11 @@ class Ticker:
             there = await reads.existing(tx, held)
             await timers.arm(tx, [later(timer, tx) for timer in fired if (timer.site, timer.owner_id) in there])
         tx.after_commit(lambda: self._observe(work.decisions))
+
+
+def begun_in(decision: Decision) -> str:
+    """Return the traceparent of the call that began a promise which is broken now, empty where none is kept."""
+    return next((one.clock.trace for one in decision.changes if one.what is What.BREACHED and one.clock.trace), "")
 
 
 def later(timer: Timer, tx: Transaction) -> Timer:

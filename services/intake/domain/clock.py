@@ -109,7 +109,7 @@ class Clock(NamedTuple):
     """One promise. `remaining_s` was left of it at `counts_from`, its start or last resumption.
 
     `due_at` is the deadline; while paused, the one before the pause. `stopped_at` is set once it no longer counts: for
-    BREACHED, when the matter ended without an answer. `trace` is the id of the trace that started it, where it is kept.
+    BREACHED, when the matter ended without an answer. `trace` is the traceparent of the call that began it, if kept.
     """
 
     kind: Kind

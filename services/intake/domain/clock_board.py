@@ -41,8 +41,8 @@ class Fact(StrEnum):
 
 
 class Happening(NamedTuple):
-    """A fact with its instant and the queue in which it happened; `number` is the ring's, else 0. `trace` is the id of
-    the trace in which it happened, where that is kept."""
+    """A fact with its instant and the queue in which it happened; `number` is the ring's, else 0. `trace` is the
+    traceparent of the call in which it happened, where that is kept."""
 
     fact: Fact
     at: datetime

@@ -13,7 +13,7 @@ from services.kit.deadline import NO_DEADLINE
 from services.kit.errors.status import DETAILS_KEY, from_rpc_error
 from services.kit.errors.tree import KefuError
 from services.kit.telemetry.rpc import ClientMetrics, Durations
-from services.kit.telemetry.trace import Span, Trace, Tracer
+from services.kit.telemetry.trace import Span, Trace, Tracer, answered
 
 UNARY_SECONDS: Final = 10.0
 STREAM_SECONDS: Final = 3600.0
@@ -110,9 +110,7 @@ class OutgoingCall:
         if self._durations is not None:
             self._durations[code].observe(time.perf_counter() - self._began)
         if self._span is not None:
-            self._span.set_attribute("rpc.response.status_code", code)
-            if code != "OK":
-                self._span.set_attribute("error.type", code)
+            answered(self._span, code)
             self._span.end()
 
     def failed(self, error: grpc.RpcError) -> KefuError:

@@ -14,6 +14,8 @@ from google.protobuf import descriptor_pool
 from services.kit.health import ACCEPTING
 from services.kit.interceptors.method import Method
 
+# Between two tries to connect, at most: how soon a server that is back is called again.
+RECONNECT_SECONDS: Final = 5
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 # gRFC A6; UNAVAILABLE only, since every other code says that the call was judged.
 _RETRY: Final = {
@@ -62,7 +64,7 @@ class Target:
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 5_000),
+            ("grpc.max_reconnect_backoff_ms", RECONNECT_SECONDS * 1000),
             ("grpc.dns_min_time_between_resolutions_ms", 2_000),
         ]
 

@@ -25,6 +25,7 @@ from services.kit.errors.tree import DeadlineExceeded, Internal, KefuError, Unav
 from services.kit.interceptors.method import Method
 from services.kit.interceptors.steps import CALL_STEPS, MESSAGE_STEPS, Tools, read_headers
 from services.kit.telemetry.rpc import ServerMetrics
+from services.kit.telemetry.trace import answered
 
 _log: Final = logging.getLogger("kefu.rpc")
 _SLOW_SECONDS: Final = 1.0
@@ -152,9 +153,7 @@ class _Guard:
                 _log.warning("slow call", extra={"method": self._name, "code": code, "seconds": round(seconds, 3)})
             return
         self._durations[code].observe(seconds, {"trace_id": call.trace.trace_id})
-        span.set_attribute("rpc.response.status_code", code)
-        if code != "OK":
-            span.set_attribute("error.type", code)
+        answered(span, code)
         span.end()
 
     async def fail(self, call: Call, context: Context, error: KefuError) -> None:

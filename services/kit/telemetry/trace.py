@@ -10,13 +10,15 @@ import random
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
 
-Kind = Literal["SERVER", "CLIENT", "CONSUMER"]
+Kind = Literal["SERVER", "CLIENT", "CONSUMER", "INTERNAL"]
+# Status codes that are the server's fault, from OpenTelemetry's conventions for gRPC; every other one is an answer.
+_FAULTS: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -26,8 +28,28 @@ class Span(Protocol):
     def set_attribute(self, key: str, value: str | int | float | bool) -> None:
         """Attach one attribute."""
 
+    def set_status(self, status: Any) -> None:
+        """Say how it went, for `failed`."""
+
     def end(self) -> None:
         """Close the span."""
+
+
+def answered(span: Span, code: str) -> None:
+    """Note the status code of a call; a fault of the server's makes the span an error, a refusal does not."""
+    span.set_attribute("rpc.response.status_code", code)
+    if code in _FAULTS:
+        failed(span, code)
+    elif code != "OK":
+        span.set_attribute("error.type", code)
+
+
+def failed(span: Span, error_type: str) -> None:
+    """Make a span an error, by which collectors keep its trace and viewers show it in red."""
+    from opentelemetry.trace import StatusCode
+
+    span.set_attribute("error.type", error_type)
+    span.set_status(StatusCode.ERROR)
 
 
 class Trace:

@@ -8,6 +8,7 @@ import time
 
 import click
 
+from services.stack import monitoring
 from services.stack import status as state
 from services.stack import up as stack
 from services.stack.commands.table import columns, show
@@ -37,6 +38,7 @@ def up(*, machine: bool) -> None:
     click.echo(f"\nKefu {'runs' if fresh else 'was already running'} ({time.monotonic() - began:.1f} s)\n")
     click.echo(columns([("where", "address"), *_addresses(home, found)]))
     click.echo(columns([("sign in as", "user", "password", "site"), *sign_ins(home)]))
+    click.echo(monitoring.hint(home, watched=any(row.name == monitoring.NAME for row in found.rows)))
     click.echo("The traffic that you see is simulated; stop it in the console (Administration), or with `kefu down`.")
 
 

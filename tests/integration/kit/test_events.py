@@ -255,3 +255,43 @@ async def test_old_inbox_rows_expire(fresh: Database) -> None:
     await fresh.execute("INSERT INTO kefu_inbox VALUES ('c', 'old', now() - interval '15 days'), ('c', 'new', now())")
     async with fresh.transaction() as tx:
         assert await expire_inbox(tx) == 1
+
+
+async def _swallow(entered: asyncio.Event) -> None:
+    """Forget a cancellation, as `asyncio.wait_for` of Python 3.11 does when the answer comes at the same moment."""
+    entered.set()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+
+
+async def _ends(work: asyncio.Task[None], entered: asyncio.Event) -> bool:
+    await entered.wait()
+    work.cancel()
+    await asyncio.wait({work}, timeout=30)
+    return work.done()
+
+
+async def test_a_relay_ends_though_a_cancellation_was_forgotten(fresh: Database, nats_url: str) -> None:
+    class Deaf(Relay):
+        async def trim(self, link: bus.Link) -> int:  # noqa: ARG002 - overridden
+            await _swallow(entered)
+            return 0
+
+    entered = asyncio.Event()
+    assert await _ends(asyncio.create_task(Deaf(fresh, nats_url).run()), entered)
+
+
+async def test_a_consumer_ends_though_a_cancellation_was_forgotten(fresh: Database, nats_url: str) -> None:
+    class Deaf(Consumer):
+        async def _ensure_consumer(self, link: bus.Link) -> None:
+            await super()._ensure_consumer(link)
+            await _swallow(entered)
+
+    entered = asyncio.Event()
+    consumer = Deaf(fresh, nats_url, name="deaf", subjects=["kefu.deaf.*.*"], handler=Seen())
+    assert await _ends(asyncio.create_task(consumer.run()), entered)
+
+
+async def test_work_on_a_connection_ends_though_a_cancellation_was_forgotten(nats_url: str) -> None:
+    entered = asyncio.Event()
+    assert await _ends(asyncio.create_task(bus.for_ever(nats_url, "deaf", lambda _: _swallow(entered))), entered)

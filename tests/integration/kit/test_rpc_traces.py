@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,9 @@ import grpc
 import pytest
 import pytest_asyncio
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from services.kit.errors import KefuError
 from services.kit.telemetry.trace import Tracer
 from services.kit.testing.grpc import serve
 
@@ -62,6 +65,26 @@ async def test_spans_reach_the_collector(
     assert span.name == "kefu.test.v1.EchoService/Say"
     assert span.trace_id.hex() == SENT[3:35]
     assert span.parent_span_id.hex() == SENT[36:52]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "error"),
+    [("", "OK", False), ("known", "FAILED_PRECONDITION", False), ("unknown", "INTERNAL", True)],
+)
+async def test_a_fault_of_ours_is_an_error_and_a_refusal_is_not(
+    contract: Any, tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch, fault: str, code: str, error: bool
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{sink.port}")
+    tracer = Tracer.from_environment(os.environ, "intake")
+    async with serve(contract.registered(), keys_folder=tmp_path, tracer=tracer) as running:
+        stub = contract.rpc.EchoServiceStub(running.channel())
+        with contextlib.suppress(KefuError):
+            await stub.Say(contract.pb.SayRequest(name="sites/desk", fault=fault), metadata=(("traceparent", SENT),))
+    (span,) = sink.resources[0].scope_spans[0].spans
+    attributes = {pair.key: pair.value.string_value for pair in span.attributes}
+    assert attributes["rpc.response.status_code"] == code
+    assert attributes.get("error.type", "OK") == code
+    assert (span.status.code == Status.STATUS_CODE_ERROR) == error
 
 
 async def test_collector_that_is_away_holds_nothing_up(

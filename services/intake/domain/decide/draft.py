@@ -22,7 +22,7 @@ _BY_TIME = frozenset({What.WARNED, What.BREACHED})
 class Context(NamedTuple):
     """What a decision may know beside the conversation: the rules in force, the instant, who asks, and new ids.
 
-    `trace` is the id of the caller's trace where it is kept; the promises that begin now remember it.
+    `trace` is the traceparent of the call where its trace is kept; the promises that begin now remember it.
     """
 
     rules: SiteRules
