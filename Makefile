@@ -108,6 +108,10 @@ dashboards: setup ## write grafana/dashboards and grafana/rules anew from their 
 panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http://…)
 	@$(BIN)/python -m grafana.panels $(BOARD)
 
+.PHONY: drill-restore
+drill-restore: setup ## lose a disk under writes and restore: what is lost, how long it takes (FILL_MB=200)
+	@$(BIN)/python -m tests.drills.restore
+
 ##@ Measure
 
 .PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots

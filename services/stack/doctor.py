@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +24,7 @@ DISK_MB = 2_000
 CLOCK_SECONDS = 2.0
 OVERDUE_SECONDS = 5.0
 LAG_SECONDS = 10.0
+BACKUP_AGE = timedelta(hours=26)
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 
 _OVERDUE = """
@@ -58,7 +60,7 @@ def examine(home: Home) -> list[Finding]:
         findings.append(Finding("PostgreSQL", WRONG, "does not run", "start the stack: kefu up"))
         return findings
     findings.append(Finding("PostgreSQL", OK, f"answers on port {postgres.port}"))
-    return findings + asyncio.run(_databases(postgres))
+    return findings + asyncio.run(_databases(postgres)) + list(_backups(home, postgres))
 
 
 def _python() -> Finding:
@@ -125,6 +127,25 @@ def _processes(home: Home) -> Iterator[Finding]:
         yield Finding("processes", OK, f"{len(found.rows)} are well")
     if not EmbeddedNats(home.nats).running():
         yield Finding("NATS", WRONG, "does not run", "start the stack again: kefu down && kefu up")
+
+
+def _backups(home: Home, postgres: EmbeddedPostgres) -> Iterator[Finding]:
+    from services.kit.clock import SystemClock
+    from services.kit.embedded.backup import Backups, archiver
+
+    noted = home.noted("backups", "")
+    if not noted:
+        return
+    bases = Backups(Path(noted)).bases()
+    archive = asyncio.run(archiver(postgres))
+    if not archive.on or archive.failing:
+        words = "the last try failed" if archive.on else "is off since a restore"
+        yield Finding("archive", WRONG, words, f"look at {noted} and {postgres.log}; then `kefu backup take`")
+    if not bases or SystemClock().now() - bases[-1].ended_at > BACKUP_AGE:
+        words = f"the newest ended at {bases[-1].ended_at:%F %T} UTC" if bases else f"none in {noted}"
+        yield Finding("backup", WARNING, words, "run `kefu backup take`, nightly from cron")
+    elif archive.on and not archive.failing:
+        yield Finding("backup", OK, f"{len(bases)} in {noted}, the newest of {bases[-1].ended_at:%F %T} UTC")
 
 
 async def _databases(postgres: EmbeddedPostgres) -> list[Finding]:
