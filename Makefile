@@ -114,7 +114,7 @@ drill-restore: setup ## lose a disk under writes and restore: what is lost, how 
 
 ##@ Measure
 
-.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
+.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -127,6 +127,8 @@ bench-steady: setup ## three hundred durable messages a second for half an hour
 	@$(BIN)/python -m tests.bench.bench_steady
 bench-scale: setup ## a message's cost with ten million stored, and with two replicas
 	@$(BIN)/python -m tests.bench.bench_scale
+capacity: setup ## memory and CPU of every process at several loads, into docs/operations/capacity.json
+	@$(BIN)/python -m tests.bench.capacity
 bench-stack: setup ## seconds that `kefu up` takes, and what each process holds
 	@$(BIN)/python -m tests.bench.bench_stack
 bench-forecast: setup ## forecasts beside the plain ones, intervals, today's update (CALLS=history.csv)
