@@ -8,6 +8,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 PYTHON ?= python3
 CALLS ?=
 BOARD ?= on-call
+SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
@@ -108,7 +109,11 @@ dashboards: setup ## write grafana/dashboards and grafana/rules anew from their 
 panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http://…)
 	@$(BIN)/python -m grafana.panels $(BOARD)
 
-.PHONY: drill-restore
+.PHONY: drill drill-check drill-restore
+drill: setup ## a stack with one fault that nobody tells you: find it (SEED=7)
+	@$(BIN)/python -m tests.drills.on_call $(SEED)
+drill-check: setup ## each fault by itself: its alert fires, its runbook runs, it resolves
+	@$(BIN)/python -m tests.drills.on_call --check
 drill-restore: setup ## lose a disk under writes and restore: what is lost, how long it takes (FILL_MB=200)
 	@$(BIN)/python -m tests.drills.restore
 

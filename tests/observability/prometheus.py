@@ -36,17 +36,17 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
-    """Run a server; `targets` are URLs of metrics by process. It scrapes and evaluates every second."""
+def scraping(folder: Path, targets: Mapping[str, str], *, every: str = "1s") -> Iterator[Prometheus]:
+    """Run a server; `targets` are URLs of metrics by process. It scrapes and evaluates as often as `every` says."""
     assert PROMETHEUS is not None
     folder.mkdir(parents=True)
     for name, text in rules.files(rules.read()).items():
-        (folder / name).write_text(text.replace("interval: 15s", "interval: 1s"), encoding="utf-8")
+        (folder / name).write_text(text.replace("interval: 15s", f"interval: {every}"), encoding="utf-8")
     jobs = [
         {"job_name": name, "static_configs": [{"targets": [httpx.URL(url).netloc.decode()]}]}
         for name, url in targets.items()
     ]
-    settings = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    settings = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
     config = {"global": settings, "rule_files": [f"{folder}/*.yaml"], "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
