@@ -23,7 +23,7 @@ from services.stack.infra import DATABASE
 from services.stack.processes import console_url
 
 SITE = "online-desk"
-STALL_SECONDS, GO_SECONDS = 0.6, 0.15
+STALL_SECONDS, GO_SECONDS = 1.2, 0.15
 ARRIVALS_A_SECOND = 4.0
 
 
@@ -117,7 +117,7 @@ def surge(home: Home) -> Iterator[None]:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "slow-database": Fault("DatabaseSlow", "PostgreSQL's sessions were stopped four fifths of the time", slow_database),
+    "slow-database": Fault("DatabaseSlow", "PostgreSQL's sessions stood still nine tenths of the time", slow_database),
     "stuck-consumer": Fault(
         "ConsumerStuck", "an open CREATE INDEX held intake's inbox, application psql", stuck_consumer
     ),
