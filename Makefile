@@ -11,6 +11,7 @@ BOARD ?= on-call
 SETTINGS ?=
 ROUNDS ?= 5
 BUSY ?= 0
+SEED ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
@@ -111,13 +112,21 @@ dashboards: setup ## write grafana/dashboards and grafana/rules anew from their 
 panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http://…)
 	@$(BIN)/python -m grafana.panels $(BOARD)
 
+.PHONY: drill drill-check drill-restore
+drill: setup ## a stack with one fault that nobody tells you: find it (SEED=7)
+	@$(BIN)/python -m tests.drills.on_call $(SEED)
+drill-check: setup ## each fault by itself: its alert fires, its runbook runs, it resolves
+	@$(BIN)/python -m tests.drills.on_call --check
+drill-restore: setup ## lose a disk under writes and restore: what is lost, how long it takes (FILL_MB=200)
+	@$(BIN)/python -m tests.drills.restore
+
 ##@ Measure
 
 .PHONY: rolling
 rolling: setup ## restart two replicas of everything in turn under load: no call may fail (ROUNDS=5, BUSY=2)
 	@KEFU_ROUNDS=$(ROUNDS) KEFU_BUSY=$(BUSY) $(BIN)/python -m pytest -s tests/faults/test_rolling.py
 
-.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
+.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -130,6 +139,8 @@ bench-steady: setup ## three hundred durable messages a second for half an hour
 	@$(BIN)/python -m tests.bench.bench_steady
 bench-scale: setup ## a message's cost with ten million stored, and with two replicas
 	@$(BIN)/python -m tests.bench.bench_scale
+capacity: setup ## memory and CPU of every process at several loads, into docs/operations/capacity.json
+	@$(BIN)/python -m tests.bench.capacity
 bench-stack: setup ## seconds that `kefu up` takes, and what each process holds
 	@$(BIN)/python -m tests.bench.bench_stack
 bench-forecast: setup ## forecasts beside the plain ones, intervals, today's update (CALLS=history.csv)

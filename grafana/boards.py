@@ -200,7 +200,7 @@ def _work() -> Board:
             "Events a second that a consumer passed; 0 with events before it means stuck.",
             "消费者每秒处理的事件数；有积压却为 0 说明卡住。",
         ),
-        {"{{consumer}}": "max by (consumer) (deriv(kefu_consumer_acknowledged_sequence{$sel}[2m]))"},
+        {"{{consumer}}": "max by (consumer) (deriv(kefu_consumer_acknowledged_sequence{$sel}[1m]))"},
     )
     busy = Panel(
         ("Connections in use", "使用中的连接"),

@@ -42,6 +42,8 @@ LAZY: dict[str, tuple[str, str]] = {
     "bundle": ("services.stack.commands.care", "bundle"),
     "parked": ("services.stack.commands.care", "parked"),
     "reconcile": ("services.stack.commands.care", "reconcile"),
+    "backup": ("services.stack.commands.backup", "backup"),
+    "rotate": ("services.stack.commands.rotate", "rotate"),
 }
 SHORT: dict[str, str] = {
     "serve": "run one service",
@@ -64,6 +66,8 @@ SHORT: dict[str, str] = {
     "bundle": "collect a diagnostic file without personal data",
     "parked": "list and retry work that failed five times",
     "reconcile": "compare the outbox with the event stream",
+    "backup": "back up, prove it, bring back to an instant",
+    "rotate": "replace signing and sealing keys",
 }
 SECTIONS: dict[str, tuple[str, ...]] = {
     "On this machine": ("up", "down", "status", "logs", "reset"),
@@ -71,7 +75,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "In a cluster": ("secrets", "account", "smoke"),
     "Rules and replays": ("profile", "simulate"),
     "Plan": ("forecast", "staff"),
-    "Care": ("doctor", "bundle", "parked", "reconcile"),
+    "Care": ("doctor", "bundle", "parked", "reconcile", "backup", "rotate"),
 }
 
 

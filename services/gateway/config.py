@@ -40,6 +40,9 @@ class GatewayConfig:
     signing_keys: Path = setting(
         "KEFU_SIGNING_KEYS", help="Folder of <kid>.key (private, Ed25519) and public/<kid>.pem of all keys in use"
     )
+    old_secret: str | None = setting(
+        "KEFU_GATEWAY_SECRET_OLD", None, help="The one before: still accepted, signs nothing new", secret=True
+    )
     public_keys: Path | None = setting(
         "KEFU_PUBLIC_KEYS",
         None,
@@ -101,6 +104,11 @@ class GatewayConfig:
             raise ValueError("KEFU_PUBLIC_URL must be https outside of local environments")
         if wrong := [target for target in _whole(self.targets) if "=" not in target]:
             raise ValueError(f"KEFU_TARGETS: {', '.join(wrong)} must read service=host:port")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is accepted: the secret in use, then the one before while it is given."""
+        return (self.secret, self.old_secret) if self.old_secret else (self.secret,)
 
     @property
     def local(self) -> bool:

@@ -56,6 +56,32 @@ class Keys:
         except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise CryptoError(f"{path}: no usable key file ({type(error).__name__})") from error
 
+    def write(self, path: Path) -> None:
+        """Replace a key file, so that readers see the old or the new one whole; only its owner may read it."""
+        plain = {
+            "current": self.current,
+            "keys": {name: _base64(key) for name, key in self.wrapping.items()},
+            "index": _base64(self.index),
+        }
+        draft = path.with_name(f".{path.name}.draft")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(plain))
+        draft.replace(path)
+
+    def added(self, key_id: str) -> Keys:
+        """With one more key, which seals nothing yet. Raises CryptoError when the id is taken."""
+        if key_id in self.wrapping:
+            raise CryptoError(f"there is a key {key_id!r} already")
+        return Keys(self.current, {**self.wrapping, key_id: os.urandom(KEY_BYTES)}, self.index)
+
+    def using(self, key_id: str) -> Keys:
+        """With another key for what is sealed from now on. Raises CryptoError when there is no such key."""
+        return Keys(key_id, self.wrapping, self.index)
+
+    def without(self, key_id: str) -> Keys:
+        """Without a key: what it still seals cannot be read any more. Raises CryptoError for the current one."""
+        return Keys(self.current, {name: key for name, key in self.wrapping.items() if name != key_id}, self.index)
+
     @classmethod
     def create(cls, path: Path, key_id: str) -> Keys:
         """Make a new key file, readable by its owner only; raises FileExistsError rather than overwrite one."""
@@ -75,6 +101,11 @@ class Vault:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._ciphers = {name: AESGCM(key) for name, key in keys.wrapping.items()}
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return self._keys.current
 
     def seal(self, plain: str, *, purpose: str, record: str) -> bytes:
         """Encrypt a text: version, key id, wrapped data key, nonce, ciphertext."""

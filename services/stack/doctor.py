@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +24,8 @@ DISK_MB = 2_000
 CLOCK_SECONDS = 2.0
 OVERDUE_SECONDS = 5.0
 LAG_SECONDS = 10.0
+BLOCKED_SECONDS = 2.0
+BACKUP_AGE = timedelta(hours=26)
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 
 _OVERDUE = """
@@ -32,6 +35,15 @@ FROM kefu_timers WHERE fire_at < kefu_now() - make_interval(secs => $1)
 _LAG = """
 SELECT count(*) AS number, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
 FROM kefu_outbox WHERE published_seq IS NULL
+"""
+_BLOCKING = """
+SELECT pid, coalesce(nullif(application_name, ''), usename) AS who, state, left(query, 60) AS query,
+    extract(epoch FROM now() - xact_start)::float8 AS seconds,
+    (SELECT count(*) FROM pg_stat_activity w WHERE a.pid = ANY (pg_blocking_pids(w.pid))) AS waiting
+FROM pg_stat_activity a
+WHERE pid <> pg_backend_pid() AND xact_start < now() - make_interval(secs => $1)
+  AND EXISTS (SELECT FROM pg_stat_activity w WHERE a.pid = ANY (pg_blocking_pids(w.pid)))
+ORDER BY xact_start
 """
 _PARKED = "SELECT count(*) FROM kefu_parked WHERE parked_at IS NOT NULL"
 
@@ -58,7 +70,8 @@ def examine(home: Home) -> list[Finding]:
         findings.append(Finding("PostgreSQL", WRONG, "does not run", "start the stack: kefu up"))
         return findings
     findings.append(Finding("PostgreSQL", OK, f"answers on port {postgres.port}"))
-    return findings + asyncio.run(_databases(postgres))
+    findings += asyncio.run(_databases(postgres))
+    return findings + asyncio.run(_sessions(postgres)) + list(_backups(home, postgres))
 
 
 def _python() -> Finding:
@@ -125,6 +138,45 @@ def _processes(home: Home) -> Iterator[Finding]:
         yield Finding("processes", OK, f"{len(found.rows)} are well")
     if not EmbeddedNats(home.nats).running():
         yield Finding("NATS", WRONG, "does not run", "start the stack again: kefu down && kefu up")
+
+
+async def _sessions(postgres: EmbeddedPostgres) -> list[Finding]:
+    """Who makes others wait for a lock: averages of transactions do not show it, because those do not end."""
+    connection = await asyncpg.connect(postgres.dsn(DATABASE), timeout=5)
+    try:
+        rows = await connection.fetch(_BLOCKING, BLOCKED_SECONDS)
+    finally:
+        await connection.close()
+    found = [
+        Finding(
+            "locks",
+            WRONG,
+            f"{row['waiting']} wait for {row['who']} (pid {row['pid']}, {row['state']} since {row['seconds']:.0f} s):"
+            f" {' '.join(row['query'].split())}",
+            f"end it: SELECT pg_terminate_backend({row['pid']}); commands are repeated safely",
+        )
+        for row in rows
+    ]
+    return found or [Finding("locks", OK, "nobody waits long")]
+
+
+def _backups(home: Home, postgres: EmbeddedPostgres) -> Iterator[Finding]:
+    from services.kit.clock import SystemClock
+    from services.kit.embedded.backup import Backups, archiver
+
+    noted = home.noted("backups", "")
+    if not noted:
+        return
+    bases = Backups(Path(noted)).bases()
+    archive = asyncio.run(archiver(postgres))
+    if not archive.on or archive.failing:
+        words = "the last try failed" if archive.on else "is off since a restore"
+        yield Finding("archive", WRONG, words, f"look at {noted} and {postgres.log}; then `kefu backup take`")
+    if not bases or SystemClock().now() - bases[-1].ended_at > BACKUP_AGE:
+        words = f"the newest ended at {bases[-1].ended_at:%F %T} UTC" if bases else f"none in {noted}"
+        yield Finding("backup", WARNING, words, "run `kefu backup take`, nightly from cron")
+    elif archive.on and not archive.failing:
+        yield Finding("backup", OK, f"{len(bases)} in {noted}, the newest of {bases[-1].ended_at:%F %T} UTC")
 
 
 async def _databases(postgres: EmbeddedPostgres) -> list[Finding]:

@@ -41,14 +41,26 @@ def throwaway(start: datetime, *, profiles: Path = PROFILES, folder: Path | None
     """
     scratch = folder or Path(tempfile.mkdtemp(prefix="kefu-replay-"))
     home = Home(scratch)
-    home.logs.mkdir(parents=True, exist_ok=True)
-    children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         postgres, nats = infra.start_servers(home, durable=False)
         ready = infra.prepare(home, postgres, nats, services=SERVICES, virtual=start)
+        with serving(home, ready, profiles=profiles) as stack:
+            yield stack
+    finally:
+        infra.stop_servers(home, immediate=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def serving(home: Home, ready: infra.Infra, *, profiles: Path = PROFILES) -> Iterator[Throwaway]:
+    """Run the services, each with its worker, on servers that are ready. Raises StackError as `throwaway`."""
+    home.logs.mkdir(parents=True, exist_ok=True)
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    try:
         addresses = {service: f"{LOOPBACK}:{free_port()}" for service in SERVICES}
         for service in SERVICES:
-            children[service] = _start(home, service, ready.urls[service], nats.url, addresses[service], profiles)
+            url, address = ready.urls[service], addresses[service]
+            children[service] = _start(home, service, url, ready.nats.url, address, profiles)
         _wait(home, children, addresses)
         yield Throwaway(home, addresses, ready.urls)
     finally:
@@ -60,8 +72,6 @@ def throwaway(start: datetime, *, profiles: Path = PROFILES, folder: Path | None
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        infra.stop_servers(home, immediate=True)
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _start(

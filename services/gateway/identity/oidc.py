@@ -132,7 +132,7 @@ def oidc_blueprint(
     """/oidc/start and /oidc/callback; both answer NOT_FOUND without a configured provider."""
     blueprint = Blueprint("oidc", __name__)
     provider = Provider(config)
-    flows = URLSafeTimedSerializer(config.secret, salt="oidc-flow")
+    flows = URLSafeTimedSerializer([*reversed(config.secrets)], salt="oidc-flow")  # signs with the last
     limit = RateLimit(burst=20, per_second=0.5)
     cookie = f"{cookies.visit}_oidc"
 

@@ -17,7 +17,7 @@ class Cookies:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._secure = config.secure
-        self._secret = config.secret
+        self._secrets = config.secrets
         prefix = "__Host-" if config.secure else ""
         self.session = f"{prefix}kefu_session"
         self.visit = f"{prefix}kefu_visit"
@@ -38,14 +38,16 @@ class Cookies:
     def new_visitor(self, site: str) -> tuple[str, str]:
         """A new visitor's (id, cookie value)."""
         visitor = f"visitor-{new_secret()[:22].replace('_', 'a').replace('-', 'b').lower()}"
-        return visitor, f"{visitor}.{mac(self._secret, 'visitor', site, visitor)}"
+        return visitor, f"{visitor}.{self._codes(site, visitor)[0]}"
 
     def read_visitor(self, site: str, value: str | None) -> str | None:
         """The visitor's id of a cookie that we signed for this site, else None."""
         visitor, _, code = (value or "").partition(".")
-        if visitor and code and equal(code, mac(self._secret, "visitor", site, visitor)):
-            return visitor
-        return None
+        fits = any(equal(code, own) for own in self._codes(site, visitor))
+        return visitor if visitor and code and fits else None
+
+    def _codes(self, site: str, visitor: str) -> list[str]:
+        return [mac(secret, "visitor", site, visitor) for secret in self._secrets]
 
     def set_visitor(self, response: Response, site: str, value: str) -> None:
         """Keep the visitor for half a year, so that they find their conversation again."""

@@ -109,7 +109,8 @@ class Guard:
         origin = request.headers.get("Origin")
         foreign = origin is not None and origin != self._config.origin and not self._same_host(origin)
         given = request.headers.get("X-CSRF-Token", "") or request.form.get("csrf_token", "")
-        if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site" or not equal(given, self.csrf_token()):
+        ours = any(equal(given, token) for token in self._csrf_tokens())
+        if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site" or not ours:
             raise PermissionDenied(metadata={"permission": "csrf_token"})
 
     def _same_host(self, origin: str) -> bool:
@@ -117,10 +118,13 @@ class Guard:
 
     def csrf_token(self) -> str:
         """The token that every writing form of this visit carries."""
+        return self._csrf_tokens()[0]
+
+    def _csrf_tokens(self) -> list[str]:
         binding = g.session or request.cookies.get(self._cookies.visit, "") or g.new_visit
         if not binding:
             binding = g.new_visit = new_secret()
-        return mac(self._config.secret, "csrf", binding)
+        return [mac(secret, "csrf", binding) for secret in self._config.secrets]
 
     def signed_in(self, session: str, user: User) -> None:
         """Make a new session the current one; its cookie goes out with the response."""

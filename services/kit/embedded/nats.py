@@ -44,6 +44,11 @@ class EmbeddedNats:
         return self.folder / "server.log"
 
     @property
+    def store(self) -> Path:
+        """Folder of the streams."""
+        return self.folder / "jetstream"
+
+    @property
     def port(self) -> int:
         """The port that the running (or last started) server listens on."""
         return int((self.folder / "port").read_text())
@@ -64,7 +69,7 @@ class EmbeddedNats:
         port = settle_port(self.folder, self._wanted)
         conf = self.folder / "nats.conf"
         conf.touch(mode=0o600)
-        conf.write_text(_configuration(self.folder, port))
+        conf.write_text(_configuration(self.folder, self.store, port))
         done = subprocess.run(  # noqa: S603 - our own program and arguments
             ["/bin/sh", "-c", _IN_BACKGROUND, "sh", self.log, program(), "-c", conf],
             stdin=subprocess.DEVNULL,
@@ -115,13 +120,12 @@ class EmbeddedNats:
         raise EmbeddedError(f"nats-server did not start in {self.folder}:\n{tail}")
 
 
-def _configuration(folder: Path, port: int) -> str:
-    store = json.dumps(str(folder / "jetstream"))
+def _configuration(folder: Path, store: Path, port: int) -> str:
     password = json.dumps(keep_secret(folder, USER))
     return (
         f'host: "{LOOPBACK}"\nport: {port}\nmax_payload: 1MB\n'
         f"authorization {{ user: {USER}, password: {password} }}\n"
-        f"jetstream {{ store_dir: {store}, max_memory_store: 256MB, max_file_store: 8GB }}\n"
+        f"jetstream {{ store_dir: {json.dumps(str(store))}, max_memory_store: 256MB, max_file_store: 8GB }}\n"
     )
 
 

@@ -41,7 +41,10 @@ autovacuum_vacuum_cost_limit = 2000
 track_io_timing = off
 log_min_messages = warning
 log_checkpoints = off
+include 'archive.conf'
 """
+# On from the start, because only a restart could switch it on; without backups a segment is done with at once.
+_DURABLE = "archive_mode = on\narchive_command = 'true'\n"
 # A throwaway stack loses nothing that anybody was promised, and starts and commits several times faster.
 _THROWAWAY = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
@@ -62,14 +65,14 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path, *, port: int | None = None, durable: bool = True) -> None:
         self.folder = folder.absolute()
-        self._data = self.folder / "data"
+        self.data = self.folder / "data"
         self._wanted = port
         self._durable = durable
 
     @property
     def log(self) -> Path:
         """The server's log file."""
-        return self._data / "server.log"
+        return self.data / "server.log"
 
     @property
     def port(self) -> int:
@@ -84,37 +87,37 @@ class EmbeddedPostgres:
         """Return the folder's password of a role, made up at its first use."""
         return keep_secret(self.folder, user)
 
-    def start(self) -> None:
-        """Start the server and wait until it answers; nothing happens when it already runs.
+    def start(self, *, within: float = START_SECONDS) -> None:
+        """Start the server and wait until it answers, at most `within` seconds; nothing happens when it already runs.
 
         Raises EmbeddedError with the end of the log when it does not come up.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.running():
             return
-        if not (self._data / "PG_VERSION").exists():
+        if not (self.data / "PG_VERSION").exists():
             self._initialise()
         port = settle_port(self.folder, self._wanted)
         self._configure(port)
         # not `pg_ctl -w`: it compares wall-clock times and waits in vain when the machine's clock is being set
-        self._run("pg_ctl", "start", "-W", "-D", self._data, "-l", self.log)
-        self._await_ready()
+        self.run("pg_ctl", "start", "-W", "-D", self.data, "-l", self.log)
+        self._await_ready(within)
         keep_port(self.folder, port)
 
     def stop(self, *, immediate: bool = False) -> None:
         """Stop the server; `immediate` is a crash (tests), otherwise sessions are ended and data is flushed."""
         if self.running():
-            self._run("pg_ctl", "stop", "-w", "-D", self._data, "-m", "immediate" if immediate else "fast")
+            self.run("pg_ctl", "stop", "-w", "-D", self.data, "-m", "immediate" if immediate else "fast")
 
     def running(self) -> bool:
         """Say whether the folder's server runs."""
-        if not (self._data / "postmaster.pid").exists():
+        if not (self.data / "postmaster.pid").exists():
             return False
-        return self._call("pg_ctl", "status", "-D", self._data).returncode == 0
+        return self._call("pg_ctl", "status", "-D", self.data).returncode == 0
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, within: float) -> None:
         began = time.monotonic()
-        while time.monotonic() < began + START_SECONDS:
+        while time.monotonic() < began + within:
             lines = self._postmaster_file()
             if len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready":
                 return
@@ -125,7 +128,7 @@ class EmbeddedPostgres:
 
     def _postmaster_file(self) -> list[str]:
         try:
-            return (self._data / "postmaster.pid").read_text().splitlines()
+            return (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return []
 
@@ -133,38 +136,42 @@ class EmbeddedPostgres:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else ""
 
     def _initialise(self) -> None:
-        if self._data.exists():  # an initdb that was interrupted: nothing was ever stored there
-            shutil.rmtree(self._data)
-        self._data.mkdir(mode=0o700)
-        pwfile = self._data.with_name("initial-password")
+        if self.data.exists():  # an initdb that was interrupted: nothing was ever stored there
+            shutil.rmtree(self.data)
+        self.data.mkdir(mode=0o700)
+        pwfile = self.data.with_name("initial-password")
         pwfile.write_text(self.password(SUPERUSER))
         if account := run_as():
             user = pwd.getpwnam(account)
-            for path in (self._data, pwfile):
+            for path in (self.data, pwfile):
                 os.chown(path, user.pw_uid, user.pw_gid)
-            for path in (self._data, pwfile, programs()):
-                _let_through(path)
+            for path in (self.data, pwfile, programs()):
+                let_through(path)
         options = ["--auth=scram-sha-256", f"--pwfile={pwfile}", "--encoding=UTF8", "--locale-provider=builtin"]
         options += ["--builtin-locale=C.UTF-8", "--locale=C"] + ([] if self._durable else ["--no-sync"])
         try:
-            self._run("initdb", "-U", SUPERUSER, "-D", self._data, *options)
+            self.run("initdb", "-U", SUPERUSER, "-D", self.data, *options)
         finally:
             pwfile.unlink()
 
     def _configure(self, port: int) -> None:
-        (self._data / "kefu.conf").write_text(f"port = {port}\n{_ALWAYS}{'' if self._durable else _THROWAWAY}")
-        (self._data / "kefu.conf").chmod(0o644)
-        main = self._data / "postgresql.conf"
+        own = _DURABLE if self._durable else _THROWAWAY
+        (self.data / "kefu.conf").write_text(f"port = {port}\n{own}{_ALWAYS}")
+        (self.data / "archive.conf").touch()  # what services/kit/embedded/backup.py says, which comes last and so wins
+        for name in ("kefu.conf", "archive.conf"):
+            (self.data / name).chmod(0o644)
+        main = self.data / "postgresql.conf"
         if "include 'kefu.conf'" not in main.read_text():
             with main.open("a") as file:
                 file.write("include 'kefu.conf'\n")
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        done = self._call(program, *arguments)
+    def run(self, program: str, *arguments: str | Path, password: str = "") -> None:
+        """Run one of the wheel's programs under the server's account. Raises EmbeddedError when it fails."""
+        done = self._call(program, *arguments, password=password)
         if done.returncode != 0:
             raise EmbeddedError(f"{program} failed in {self.folder}: {done.stderr.strip()}\n{self._log_end()}".rstrip())
 
-    def _call(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def _call(self, program: str, *arguments: str | Path, password: str = "") -> subprocess.CompletedProcess[str]:
         # stderr goes to a file: the postmaster inherits it and would keep a pipe open for ever
         note = self.folder / "last-command.log"
         account = run_as()
@@ -175,7 +182,7 @@ class EmbeddedPostgres:
                 stdout=output,
                 stderr=output,
                 cwd="/",
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC", "PGPASSWORD": password},
                 user=account,
                 group=None if account is None else pwd.getpwnam(account).pw_gid,
                 extra_groups=None if account is None else [],
@@ -185,7 +192,7 @@ class EmbeddedPostgres:
         return subprocess.CompletedProcess(done.args, done.returncode, "", note.read_text(errors="replace"))
 
 
-def _let_through(path: Path) -> None:
+def let_through(path: Path) -> None:
     """Let the unprivileged account pass through (not list) the folders above `path`."""
     for folder in path.parents:
         mode = folder.stat().st_mode

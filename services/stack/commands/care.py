@@ -62,7 +62,7 @@ def list_parked(service: str, database: str | None, *, machine: bool) -> None:
     """List what is parked at a service, oldest first."""
     from services.kit import parked as work
 
-    items = _with_database(service, database, work.list_parked)
+    items = with_database(service, database, work.list_parked)
     if machine:
         show([dict(zip(one.__slots__, (getattr(one, name) for name in one.__slots__), strict=True)) for one in items])
         return
@@ -97,7 +97,7 @@ def retry(service: str, consumer: str | None, item: str | None, database: str | 
             found = [(str(consumer), str(item))]
         return sum([await work.retry(opened, *one) for one in found])
 
-    number = _with_database(service, database, again)
+    number = with_database(service, database, again)
     click.echo(f"{number} given five more tries")
     if not number and not everything:
         raise StackError(f"nothing is parked at {service} under {consumer} {item}; see `kefu parked list {service}`")
@@ -121,11 +121,12 @@ def reconcile(service: str, database: str | None, nats_url: str | None) -> None:
             await bus.ensure_stream(link.jetstream)
             return await compare(opened, link)
 
-    number = _with_database(service, database, run)
+    number = with_database(service, database, run)
     click.echo(f"{service}: {number} events were missing and are published again" if number else f"{service}: complete")
 
 
-def _with_database(service: str, url: str | None, work: Callable[..., Awaitable[R]]) -> R:
+def with_database(service: str, url: str | None, work: Callable[..., Awaitable[R]]) -> R:
+    """Run work on a service's database, the local stack's unless a URL is given."""
     from services.kit.db import Database
     from services.kit.embedded import EmbeddedPostgres, role_of
     from services.kit.errors import KefuError

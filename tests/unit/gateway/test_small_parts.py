@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import jwt
 import pytest
+from click.testing import CliRunner
 
+from services.cli import cli
 from services.gateway.config import GatewayConfig
 from services.gateway.identity.passwords import Passwords, check_new
 from services.gateway.identity.secrets import mac
@@ -14,12 +17,14 @@ from services.gateway.identity.tokens import Issuer
 from services.gateway.identity.user import User
 from services.gateway.limits import RateLimit
 from services.gateway.transcode.values import MAX_DEPTH, read_json
+from services.gateway.web.cookies import Cookies
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.config import ConfigError, load
 from services.kit.errors import InvalidArgument, ResourceExhausted, Unauthenticated
 from services.kit.keys import KeySet, KeySetError, new_key_pair
 from services.kit.outbound.signature import sign
+from services.stack.home import StackError
 
 USER = User("anna", "anna", "Anna", {"desk": frozenset({"agent"})})
 
@@ -155,3 +160,40 @@ def test_settings_that_cannot_work_are_refused(changed: dict[str, str], words: s
     assert load(GatewayConfig, given).local
     with pytest.raises(ConfigError, match=words):
         load(GatewayConfig, given | changed)
+
+
+def test_the_secret_before_is_accepted_and_signs_nothing_new(tmp_path: Path) -> None:
+    def cookies(secret: str, old: str | None = None) -> Cookies:
+        return Cookies(
+            GatewayConfig(database="", secret=secret, old_secret=old, signing_keys=tmp_path, environment="test")
+        )
+
+    first, second = "a" * 32, "b" * 32
+    visitor, value = cookies(first).new_visitor("desk")
+    both = cookies(second, first)
+    assert both.read_visitor("desk", value) == visitor
+    assert both.read_visitor("mall", value) is None
+    newer, signed = both.new_visitor("desk")
+    assert cookies(second).read_visitor("desk", signed) == newer
+    assert cookies(second).read_visitor("desk", value) is None
+    assert cookies(first).read_visitor("desk", signed) is None
+
+
+def test_a_signing_key_is_added_and_the_old_one_dropped(tmp_path: Path) -> None:
+    new_key_pair(tmp_path, "local-1")
+    issuer = Issuer(tmp_path)
+    old = issuer.person(USER)
+    run = functools.partial(CliRunner().invoke, cli, catch_exceptions=False)
+    run(["rotate", "signing", "--folder", str(tmp_path)])
+    new = Issuer(tmp_path).person(USER)
+    kid = jwt.get_unverified_header(new)["kid"]
+    assert kid > "local-1"
+    verifier = TokenVerifier(KeySet(issuer.public_keys), Access({}))
+    assert [verifier.verify(token).subject for token in (old, new)] == [USER.subject] * 2
+    run(["rotate", "signing", "--folder", str(tmp_path), "--drop", "local-1"])
+    later = TokenVerifier(KeySet(issuer.public_keys), Access({}))
+    assert later.verify(new).subject == USER.subject
+    with pytest.raises(Unauthenticated):
+        later.verify(old)
+    with pytest.raises(StackError, match="one must stay"):
+        run(["rotate", "signing", "--folder", str(tmp_path), "--drop", kid])

@@ -1,0 +1,6 @@
+"""Where staffing keeps sealed values."""
+
+from services.kit.sealed import Sealed
+from services.staffing.store import PURPOSE
+
+SEALED = (Sealed("people", "display_name_sealed", PURPOSE, "'sites/' || site || '/people/' || person_id"),)

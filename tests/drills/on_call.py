@@ -1,0 +1,131 @@
+"""`make drill`: a stack, one fault out of three that it does not name, and you with alerts, panels and runbooks.
+
+Say what it is on standard input; then it tells what it was, takes the fault away and waits until all is quiet.
+`make drill-check` plays every fault by itself: its alert must fire, its runbook's commands must run, it must resolve.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.stack import control
+from services.stack import up as stack
+from services.stack.home import Home
+from tests.drills.faults import FAULTS, Fault, until_free
+from tests.observability.prometheus import Prometheus, scraping
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNBOOKS = ROOT / "docs" / "operations" / "runbooks" / "en"
+BLOCK = re.compile(r"^```(sh|promql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WARM_SECONDS = float(os.environ.get("WARM_SECONDS", "90"))  # the rules look two minutes back
+FIRE_SECONDS, QUIET_SECONDS = 420.0, 900.0
+
+
+@contextmanager
+def watched_stack() -> Iterator[tuple[Home, Prometheus]]:
+    """What `make up` starts, and a Prometheus with the committed rules."""
+    folder = Path(tempfile.mkdtemp(prefix="kefu-drill-"))
+    home = Home(folder / "home", int(os.environ.get("KEFU_PORT_BASE", "13900")))
+    try:
+        stack.up(home, lambda step: say(f"  {step}"))
+        targets = {
+            str(one["name"]): f"http://{one['metrics']}/metrics" for one in control.children_of(home) if one["metrics"]
+        }
+        with scraping(folder / "prometheus", targets, every="5s") as prometheus:
+            say(f"  {WARM_SECONDS:.0f} s of an ordinary day …")
+            time.sleep(WARM_SECONDS)
+            yield home, prometheus
+    finally:
+        stack.down(home, lambda _: None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def play(seed: str) -> None:
+    """One fault for a person to find."""
+    fault = FAULTS[random.Random(seed).choice(sorted(FAULTS))]
+    with watched_stack() as (home, prometheus):
+        began = time.monotonic()
+        with fault.inject(home):
+            say("\nSomething is wrong from now on. What you have:")
+            say(f"  export KEFU_HOME={home.folder} KEFU_PORT_BASE={home.port_base} PROMETHEUS={prometheus.address}")
+            say("  make panels                   the landing page; BOARD=work, queues … for the others")
+            say("  docs/operations/runbooks/     one for each alert that the landing page names")
+            say("Say what it is (one line):")
+            answer = sys.stdin.readline().strip()
+            say(f"\n{time.monotonic() - began:.0f} s. You said: {answer}")
+            say(
+                f"It was: {fault.words}. Its alert: {fault.alert}; firing now: {', '.join(sorted(prometheus.firing()))}"
+            )
+        quiet(prometheus, fault)
+
+
+def check() -> None:
+    """Every fault by itself. Ends with 1 when an alert does not fire or resolve, or a command does not run."""
+    faults = 0
+    with watched_stack() as (home, prometheus):
+        for name, fault in FAULTS.items():
+            with fault.inject(home):
+                fired = until_free(lambda: fault.alert in prometheus.firing(), FIRE_SECONDS)  # noqa: B023
+                when = f"fired after {fired:.0f} s" if fired is not None else "DID NOT FIRE"
+                also = ", ".join(sorted(prometheus.firing() - {fault.alert, "Watchdog"})) or "nothing else"
+                say(f"{name}: {fault.alert} {when}; also {also}")
+                broken = [] if fired is None else commands(home, prometheus, fault.alert)
+                say("".join(f"  does not run: {one}\n" for one in broken) or "  the runbook's commands run")
+            faults += (fired is None) + len(broken) + (not quiet(prometheus, fault))
+    sys.exit(1 if faults else 0)
+
+
+def commands(home: Home, prometheus: Prometheus, alert: str) -> list[str]:
+    """Run every command and query of a runbook's diagnosis and mitigation; returns those that fail."""
+    broken = []
+    environment = {**os.environ, "KEFU_HOME": str(home.folder), "KEFU_PORT_BASE": str(home.port_base)}
+    for kind, code in BLOCK.findall((RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")):
+        if kind == "promql":
+            if not prometheus.ask(code):
+                broken.append(code.strip())
+            continue
+        for line in code.splitlines():
+            words = shlex.split(line)
+            if words[:2] == ["kefu", "logs"]:
+                words.append("--no-follow")
+            done = subprocess.run(
+                [sys.executable, "-m", "services.cli", *words[1:]],
+                env=environment,
+                capture_output=True,
+                check=False,
+                cwd=ROOT,
+            )
+            if done.returncode not in (0, 1):  # 1 says that something is wrong, which it is
+                broken.append(line)
+    return broken
+
+
+def quiet(prometheus: Prometheus, fault: Fault) -> bool:
+    """Wait until the alert has resolved."""
+    took = until_free(lambda: fault.alert not in prometheus.firing(), QUIET_SECONDS)
+    say(f"  {fault.alert} {f'resolved after {took:.0f} s' if took is not None else 'DID NOT RESOLVE'}")
+    return took is not None
+
+
+def say(line: str) -> None:
+    """Print at once, also into a file."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        check()
+    else:
+        play(sys.argv[1] if sys.argv[1:] else str(random.SystemRandom().random()))
