@@ -31,7 +31,10 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "数量必须大于零；退货请标为 RETURN。",
             "A quantity is above zero; mark what came back as RETURN.",
         ),
-        "AMOUNT_NEGATIVE": ("金额不能为负；退货请标为 RETURN。", "An amount is never negative; mark what came back as RETURN."),
+        "AMOUNT_NEGATIVE": (
+            "金额不能为负；退货请标为 RETURN。",
+            "An amount is never negative; mark what came back as RETURN.",
+        ),
         "TOO_LARGE": ("金额或数量过大，请核对。", "The amount or quantity is too large; check it."),
         "CURRENCY_UNKNOWN": (
             "站点规则中没有这种货币，请在 crm.currencies 中添加。",

@@ -45,7 +45,7 @@ class Bar:
             return False
         if self.max_recency is not None and not 0 <= m.recency_days <= self.max_recency / share:
             return False
-        return self.top_share is None or (cutoff is not None and 0 < m.spend_fen and m.spend_fen >= cutoff * share)
+        return self.top_share is None or (cutoff is not None and m.spend_fen > 0 and m.spend_fen >= cutoff * share)
 
 
 @dataclass(frozen=True, slots=True)
