@@ -25,5 +25,8 @@ class CrmConfig:
         "KEFU_ACCESS_FILE", _SERVICES / "policy" / "access.yaml", help="Which role has which permissions"
     )
     connections: int = setting("KEFU_DATABASE_CONNECTIONS", 6, at_least=1, help="Size of the pool")
+    unmask_seconds: int = setting(
+        "KEFU_CRM_UNMASK_SECONDS", 900, at_least=1, unit="s", help="How long leave to see clear data lasts"
+    )
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     server: ServerConfig = field(default_factory=ServerConfig)

@@ -115,10 +115,11 @@ def redeem(lots: Sequence[Lot], points: int) -> list[Transfer]:
     return found
 
 
-def reverse(lots: Sequence[Lot], points: int) -> tuple[list[Transfer], int]:
+def reverse(lots: Sequence[Lot], points: int, *, owing: int = 0) -> tuple[list[Transfer], int, int]:
     """Take points of returned goods back from the lots that they earned, pending ones first.
 
-    Returns the transfers and what could not be taken back because it was spent already; what expired is gone anyway.
+    Returns the transfers, what is owed because it was spent already (`owing` of that was claimed before), and what is
+    gone because it expired. Whatever is left after these three was never earned.
     """
     found, left = [], points
     for source in (PENDING, ACTIVE):
@@ -127,4 +128,5 @@ def reverse(lots: Sequence[Lot], points: int) -> tuple[list[Transfer], int]:
             if taken:
                 found.append(Transfer(lot.id, source, REVERSED, taken))
                 left -= taken
-    return found, min(left, sum(lot.spent for lot in lots))
+    owed = min(left, max(0, sum(lot.spent for lot in lots) - owing))
+    return found, owed, min(left - owed, sum(lot.expired for lot in lots))

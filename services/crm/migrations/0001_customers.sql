@@ -28,6 +28,7 @@ CREATE TABLE customers (
     CHECK ((merged_into IS NULL) = (state <> 'MERGED'))
 ) WITH (fillfactor = 85);
 CREATE INDEX customers_merged ON customers (site, root) WHERE merged_into IS NOT NULL;
+CREATE INDEX customers_merged_into ON customers (site, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX customers_due ON customers (verify_due_at) WHERE state = 'ACTIVE';
 CREATE INDEX customers_phone ON customers (site, phone_index) WHERE phone_index IS NOT NULL;
 SELECT kefu_protect('customers');

@@ -18,19 +18,23 @@ CREATE TABLE order_lines (
 );
 SELECT kefu_protect('order_lines');
 
--- first_at is absent while only a return is known: it waits for its purchase.
+-- first_at is absent while only a return is known: one that names its purchase waits for it, the rest (unnamed_fen)
+-- takes points back at once. points_due is what was posted to the ledger for this order so far.
 CREATE TABLE orders (
     site text COLLATE "C" NOT NULL,
     source text COLLATE "C" NOT NULL,
     order_id text COLLATE "C" NOT NULL,
     customer_id text COLLATE "C",
     first_at timestamptz,
-    sales_fen bigint NOT NULL,
-    returned_fen bigint NOT NULL,
+    returned_at timestamptz,
+    at timestamptz GENERATED ALWAYS AS (coalesce(first_at, returned_at)) STORED,
+    sales_fen bigint NOT NULL DEFAULT 0,
+    returned_fen bigint NOT NULL DEFAULT 0,
+    unnamed_fen bigint NOT NULL DEFAULT 0,
     points_due bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (site, source, order_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX orders_customer ON orders (site, customer_id, first_at) WHERE customer_id IS NOT NULL;
+CREATE INDEX orders_customer ON orders (site, customer_id, at DESC) WHERE customer_id IS NOT NULL;
 SELECT kefu_protect('orders');
 
 CREATE TABLE customer_days (

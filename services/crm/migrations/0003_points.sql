@@ -25,9 +25,10 @@ CREATE TABLE point_lots (
     CHECK (issued = pending + active + spent + expired + reversed)
 ) WITH (fillfactor = 80);
 CREATE INDEX point_lots_open ON point_lots (site, customer_id, expires_at) WHERE pending + active > 0;
+CREATE INDEX point_lots_purchase ON point_lots (site, customer_id, reference) WHERE cause = 'PURCHASE';
 CREATE INDEX point_lots_expiry ON point_lots (expires_at) WHERE pending + active > 0;
 -- purchases come in parts; anything else is granted once
-CREATE UNIQUE INDEX point_lots_once ON point_lots (site, cause, reference) WHERE cause <> 'PURCHASE';
+CREATE UNIQUE INDEX point_lots_once ON point_lots (site, customer_id, cause, reference) WHERE cause <> 'PURCHASE';
 SELECT kefu_protect('point_lots');
 
 CREATE TABLE point_entries (

@@ -58,9 +58,12 @@ def test_whatever_happens_no_point_is_lost_made_up_or_below_zero(what: list[tupl
                 points.redeem(list(account.lots.values()), amount)
             assert refused.value.available == active
         elif step == "reverse":
-            transfers, short = points.reverse(list(account.lots.values()), amount)
+            before = list(account.lots.values())
+            transfers, short, gone = points.reverse(before, amount, owing=account.owed)
             account.post(transfers)
+            assert sum(one.points for one in transfers) + short + gone <= amount
             account.owed += short
+            assert account.owed <= max(sum(one.spent for one in before), account.owed - short)
         else:
             now += days * DAY
         assert all(one.balanced for one in account.lots.values())
@@ -82,9 +85,9 @@ def test_pending_points_become_active_and_expired_ones_go() -> None:
 
 def test_points_of_returned_goods_that_were_spent_are_owed_and_settled_by_the_next_ones() -> None:
     spent = dataclasses.replace(lot(1, 10, 0, 30), active=4, spent=6)
-    transfers, short = points.reverse([spent], 10)
+    transfers, short, gone = points.reverse([spent], 10)
     assert transfers == [Transfer("l1", "ACTIVE", "REVERSED", 4)]
-    assert short == 6
+    assert (short, gone) == (6, 0)
     transfers, owed = points.issue(lot(2, 20, 0, 30), owed=short, now=START)
     assert points.posted(lot(2, 20, 0, 30), transfers).active == 14
     assert owed == 0

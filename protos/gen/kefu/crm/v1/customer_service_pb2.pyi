@@ -507,6 +507,64 @@ class RequestUnmaskRequest(_message.Message):
 Global___RequestUnmaskRequest: _TypeAlias = RequestUnmaskRequest  # noqa: Y015
 
 @_typing.final
+class ListUnmaskGrantsRequest(_message.Message):
+    """Request of ListUnmaskGrants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, sites/{site}."""
+    page_size: _builtins.int
+    """Entries a page: 0 for 50, at most 500."""
+    page_token: _builtins.str
+    """Token of the next page, from the reply before."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnmaskGrantsRequest: _TypeAlias = ListUnmaskGrantsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnmaskGrantsResponse(_message.Message):
+    """Response of ListUnmaskGrants."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GRANTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty at the end."""
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[_customer_pb2.UnmaskGrant]:
+        """The requests."""
+
+    def __init__(
+        self,
+        *,
+        grants: _abc.Iterable[_customer_pb2.UnmaskGrant] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnmaskGrantsResponse: _TypeAlias = ListUnmaskGrantsResponse  # noqa: Y015
+
+@_typing.final
 class DecideUnmaskRequest(_message.Message):
     """Request of DecideUnmask."""
 

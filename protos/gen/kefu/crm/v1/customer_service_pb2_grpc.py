@@ -101,6 +101,11 @@ class CustomerServiceStub:
                 request_serializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.RequestUnmaskRequest.SerializeToString,
                 response_deserializer=kefu_dot_crm_dot_v1_dot_customer__pb2.UnmaskGrant.FromString,
                 _registered_method=True)
+        self.ListUnmaskGrants = channel.unary_unary(
+                '/kefu.crm.v1.CustomerService/ListUnmaskGrants',
+                request_serializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.ListUnmaskGrantsRequest.SerializeToString,
+                response_deserializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.ListUnmaskGrantsResponse.FromString,
+                _registered_method=True)
         self.DecideUnmask = channel.unary_unary(
                 '/kefu.crm.v1.CustomerService/DecideUnmask',
                 request_serializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.DecideUnmaskRequest.SerializeToString,
@@ -209,6 +214,13 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnmaskGrants(self, request, context):
+        """The site's requests that wait for a second person, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DecideUnmask(self, request, context):
         """Grants or refuses. SECOND_PERSON for the one who asked.
         """
@@ -290,6 +302,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.RequestUnmask,
                     request_deserializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.RequestUnmaskRequest.FromString,
                     response_serializer=kefu_dot_crm_dot_v1_dot_customer__pb2.UnmaskGrant.SerializeToString,
+            ),
+            'ListUnmaskGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnmaskGrants,
+                    request_deserializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.ListUnmaskGrantsRequest.FromString,
+                    response_serializer=kefu_dot_crm_dot_v1_dot_customer__service__pb2.ListUnmaskGrantsResponse.SerializeToString,
             ),
             'DecideUnmask': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideUnmask,
@@ -654,6 +671,33 @@ class CustomerService:
             '/kefu.crm.v1.CustomerService/RequestUnmask',
             kefu_dot_crm_dot_v1_dot_customer__service__pb2.RequestUnmaskRequest.SerializeToString,
             kefu_dot_crm_dot_v1_dot_customer__pb2.UnmaskGrant.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnmaskGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.crm.v1.CustomerService/ListUnmaskGrants',
+            kefu_dot_crm_dot_v1_dot_customer__service__pb2.ListUnmaskGrantsRequest.SerializeToString,
+            kefu_dot_crm_dot_v1_dot_customer__service__pb2.ListUnmaskGrantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

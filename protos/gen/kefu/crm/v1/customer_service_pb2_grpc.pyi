@@ -62,6 +62,8 @@ class CustomerServiceStub:
     """What happened with the customer, those merged in included, latest first."""
     RequestUnmask: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.RequestUnmaskRequest, _customer_pb2.UnmaskGrant]
     """Asks for leave to see the clear data; somebody else decides."""
+    ListUnmaskGrants: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListUnmaskGrantsRequest, _customer_service_pb2.ListUnmaskGrantsResponse]
+    """The site's requests that wait for a second person, oldest first."""
     DecideUnmask: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.DecideUnmaskRequest, _customer_pb2.UnmaskGrant]
     """Grants or refuses. SECOND_PERSON for the one who asked."""
     UnmaskCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.UnmaskCustomerRequest, _customer_pb2.Customer]
@@ -100,6 +102,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """What happened with the customer, those merged in included, latest first."""
     RequestUnmask: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RequestUnmaskRequest, _customer_pb2.UnmaskGrant]  # type: ignore[assignment]
     """Asks for leave to see the clear data; somebody else decides."""
+    ListUnmaskGrants: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListUnmaskGrantsRequest, _customer_service_pb2.ListUnmaskGrantsResponse]  # type: ignore[assignment]
+    """The site's requests that wait for a second person, oldest first."""
     DecideUnmask: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.DecideUnmaskRequest, _customer_pb2.UnmaskGrant]  # type: ignore[assignment]
     """Grants or refuses. SECOND_PERSON for the one who asked."""
     UnmaskCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.UnmaskCustomerRequest, _customer_pb2.Customer]  # type: ignore[assignment]
@@ -213,6 +217,14 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_pb2.UnmaskGrant, _abc.Awaitable[_customer_pb2.UnmaskGrant]]:
         """Asks for leave to see the clear data; somebody else decides."""
+
+    @_abc_1.abstractmethod
+    def ListUnmaskGrants(
+        self,
+        request: _customer_service_pb2.ListUnmaskGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.ListUnmaskGrantsResponse, _abc.Awaitable[_customer_service_pb2.ListUnmaskGrantsResponse]]:
+        """The site's requests that wait for a second person, oldest first."""
 
     @_abc_1.abstractmethod
     def DecideUnmask(

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kefu.common.v1 import options_pb2 as kefu_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkefu/crm/v1/order_service.proto\x12\x0bkefu.crm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"\xfa\x02\n\tOrderLine\x12\x16\n\x05order\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04line\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.kefu.crm.v1.OrderLine.KindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x05\x62uyer\x18\x04 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\x12\x30\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08quantity\x18\x06 \x01(\x05\x12\x0e\n\x06\x61mount\x18\x07 \x01(\x03\x12\x19\n\x08\x63urrency\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x08\x12\"\n\x0cproduct_name\x18\t \x01(\tB\x0c\x80\x01\x01\xbaH\x06r\x04\x18\x80\x89z\x12\x1a\n\trefund_of\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\"<\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_SALE\x10\x01\x12\x0f\n\x0bKIND_RETURN\x10\x02\"\xc5\x01\n\x13RecordOrdersRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12-\n\x06source\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x32\n\x05lines\x18\x03 \x03(\x0b\x32\x16.kefu.crm.v1.OrderLineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"c\n\x14RecordOrdersResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x05\x12\x10\n\x08repeated\x18\x02 \x01(\x05\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.kefu.crm.v1.RefusedLine\"@\n\x0bRefusedLine\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x14\n\x07message\x18\x03 \x01(\tB\x03\x80\x01\x01\"y\n\x05Order\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05order\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsales_fen\x18\x04 \x01(\x03\x12\x14\n\x0creturned_fen\x18\x05 \x01(\x03\"\x97\x01\n\x11ListOrdersRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"Q\n\x12ListOrdersResponse\x12\"\n\x06orders\x18\x01 \x03(\x0b\x32\x12.kefu.crm.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbc\x02\n\x0cOrderService\x12\x95\x01\n\x0cRecordOrders\x12 .kefu.crm.v1.RecordOrdersRequest\x1a!.kefu.crm.v1.RecordOrdersResponse\"@\x90\x02\x02\x8a\xb5\x18\x0corders.write\x82\xd3\xe4\x93\x02\'\"\"/v1/{parent=sites/*}/orders:record:\x01*\x12\x93\x01\n\nListOrders\x12\x1e.kefu.crm.v1.ListOrdersRequest\x1a\x1f.kefu.crm.v1.ListOrdersResponse\"D\x90\x02\x01\x8a\xb5\x18\x0e\x63ustomers.read\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=sites/*/customers/*}/ordersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkefu/crm/v1/order_service.proto\x12\x0bkefu.crm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"\xf9\x02\n\tOrderLine\x12\x16\n\x05order\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x04line\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x35\n\x04kind\x18\x03 \x01(\x0e\x32\x1b.kefu.crm.v1.OrderLine.KindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x05\x62uyer\x18\x04 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\x12\x30\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08quantity\x18\x06 \x01(\x05\x12\x0e\n\x06\x61mount\x18\x07 \x01(\x03\x12\x19\n\x08\x63urrency\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18\x08\x12!\n\x0cproduct_name\x18\t \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\x12\x1a\n\trefund_of\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\"<\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_SALE\x10\x01\x12\x0f\n\x0bKIND_RETURN\x10\x02\"\xc5\x01\n\x13RecordOrdersRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12-\n\x06source\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x32\n\x05lines\x18\x03 \x03(\x0b\x32\x16.kefu.crm.v1.OrderLineB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"c\n\x14RecordOrdersResponse\x12\x0e\n\x06stored\x18\x01 \x01(\x05\x12\x10\n\x08repeated\x18\x02 \x01(\x05\x12)\n\x07refused\x18\x03 \x03(\x0b\x32\x18.kefu.crm.v1.RefusedLine\"@\n\x0bRefusedLine\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x14\n\x07message\x18\x03 \x01(\tB\x03\x80\x01\x01\"y\n\x05Order\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05order\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsales_fen\x18\x04 \x01(\x03\x12\x14\n\x0creturned_fen\x18\x05 \x01(\x03\"\x97\x01\n\x11ListOrdersRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"Q\n\x12ListOrdersResponse\x12\"\n\x06orders\x18\x01 \x03(\x0b\x32\x12.kefu.crm.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbc\x02\n\x0cOrderService\x12\x95\x01\n\x0cRecordOrders\x12 .kefu.crm.v1.RecordOrdersRequest\x1a!.kefu.crm.v1.RecordOrdersResponse\"@\x90\x02\x02\x8a\xb5\x18\x0corders.write\x82\xd3\xe4\x93\x02\'\"\"/v1/{parent=sites/*}/orders:record:\x01*\x12\x93\x01\n\nListOrders\x12\x1e.kefu.crm.v1.ListOrdersRequest\x1a\x1f.kefu.crm.v1.ListOrdersResponse\"D\x90\x02\x01\x8a\xb5\x18\x0e\x63ustomers.read\x82\xd3\xe4\x93\x02)\x12\'/v1/{parent=sites/*/customers/*}/ordersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,7 +48,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERLINE'].fields_by_name['currency']._loaded_options = None
   _globals['_ORDERLINE'].fields_by_name['currency']._serialized_options = b'\272H\004r\002\030\010'
   _globals['_ORDERLINE'].fields_by_name['product_name']._loaded_options = None
-  _globals['_ORDERLINE'].fields_by_name['product_name']._serialized_options = b'\200\001\001\272H\006r\004\030\200\211z'
+  _globals['_ORDERLINE'].fields_by_name['product_name']._serialized_options = b'\200\001\001\272H\005r\003\030\310\001'
   _globals['_ORDERLINE'].fields_by_name['refund_of']._loaded_options = None
   _globals['_ORDERLINE'].fields_by_name['refund_of']._serialized_options = b'\272H\004r\002\030@'
   _globals['_RECORDORDERSREQUEST'].fields_by_name['parent']._loaded_options = None
@@ -72,21 +72,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\220\002\001\212\265\030\016customers.read\202\323\344\223\002)\022\'/v1/{parent=sites/*/customers/*}/orders'
   _globals['_ORDERLINE']._serialized_start=171
-  _globals['_ORDERLINE']._serialized_end=549
-  _globals['_ORDERLINE_KIND']._serialized_start=489
-  _globals['_ORDERLINE_KIND']._serialized_end=549
-  _globals['_RECORDORDERSREQUEST']._serialized_start=552
-  _globals['_RECORDORDERSREQUEST']._serialized_end=749
-  _globals['_RECORDORDERSRESPONSE']._serialized_start=751
-  _globals['_RECORDORDERSRESPONSE']._serialized_end=850
-  _globals['_REFUSEDLINE']._serialized_start=852
-  _globals['_REFUSEDLINE']._serialized_end=916
-  _globals['_ORDER']._serialized_start=918
-  _globals['_ORDER']._serialized_end=1039
-  _globals['_LISTORDERSREQUEST']._serialized_start=1042
-  _globals['_LISTORDERSREQUEST']._serialized_end=1193
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1195
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1276
-  _globals['_ORDERSERVICE']._serialized_start=1279
-  _globals['_ORDERSERVICE']._serialized_end=1595
+  _globals['_ORDERLINE']._serialized_end=548
+  _globals['_ORDERLINE_KIND']._serialized_start=488
+  _globals['_ORDERLINE_KIND']._serialized_end=548
+  _globals['_RECORDORDERSREQUEST']._serialized_start=551
+  _globals['_RECORDORDERSREQUEST']._serialized_end=748
+  _globals['_RECORDORDERSRESPONSE']._serialized_start=750
+  _globals['_RECORDORDERSRESPONSE']._serialized_end=849
+  _globals['_REFUSEDLINE']._serialized_start=851
+  _globals['_REFUSEDLINE']._serialized_end=915
+  _globals['_ORDER']._serialized_start=917
+  _globals['_ORDER']._serialized_end=1038
+  _globals['_LISTORDERSREQUEST']._serialized_start=1041
+  _globals['_LISTORDERSREQUEST']._serialized_end=1192
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1194
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1275
+  _globals['_ORDERSERVICE']._serialized_start=1278
+  _globals['_ORDERSERVICE']._serialized_end=1594
 # @@protoc_insertion_point(module_scope)

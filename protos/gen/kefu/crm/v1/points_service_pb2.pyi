@@ -241,27 +241,21 @@ class Membership(_message.Message):
 
     LEVEL_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
-    BENEFITS_FIELD_NUMBER: _builtins.int
     level: _builtins.str
     """The level, upper case; empty once it lapsed."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
 
-    @_builtins.property
-    def benefits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Benefits of the level, by the site's profile."""
-
     def __init__(
         self,
         *,
         level: _builtins.str = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
-        benefits: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["benefits", b"benefits", "level", b"level", "since", b"since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,7 +394,7 @@ class RedeemPointsRequest(_message.Message):
     points: _builtins.int
     """How many, at least 1."""
     reference: _builtins.str
-    """What it is for: a case, an order, a campaign. With the cause it makes the deed happen once."""
+    """What they are spent on, for example an order."""
     request_id: _builtins.str
     """Idempotency key, a UUID chosen by the caller."""
     def __init__(

@@ -106,7 +106,8 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GrantPoints(self, request, context):
-        """Gives points for a cause other than a purchase. Once per (cause, reference): again it changes nothing.
+        """Gives points for a cause other than a purchase, once per customer, cause and reference: again it changes nothing.
+        PROFILE_FORBIDS where the site's profile has no points.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +121,7 @@ class PointsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def IssueCoupon(self, request, context):
-        """Issues a coupon to a customer, once per (cause, reference).
+        """Issues a coupon to a customer, once per cause and reference: again it returns the first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,11 +38,13 @@ class PointsServiceStub:
     ListPointEntries: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.ListPointEntriesRequest, _points_service_pb2.ListPointEntriesResponse]
     """The statement: every transfer between accounts of the ledger, latest first."""
     GrantPoints: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.GrantPointsRequest, _points_service_pb2.Points]
-    """Gives points for a cause other than a purchase. Once per (cause, reference): again it changes nothing."""
+    """Gives points for a cause other than a purchase, once per customer, cause and reference: again it changes nothing.
+    PROFILE_FORBIDS where the site's profile has no points.
+    """
     RedeemPoints: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.RedeemPointsRequest, _points_service_pb2.Points]
     """Spends points, earliest expiry first. POINTS_SHORT when there are too few."""
     IssueCoupon: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.IssueCouponRequest, _points_service_pb2.Coupon]
-    """Issues a coupon to a customer, once per (cause, reference)."""
+    """Issues a coupon to a customer, once per cause and reference: again it returns the first."""
     UseCoupon: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.UseCouponRequest, _points_service_pb2.Coupon]
     """Uses a coupon for an order, once. WRONG_STATE when it is used, expired or voided."""
     VoidCoupon: _grpc.UnaryUnaryMultiCallable[_points_service_pb2.VoidCouponRequest, _points_service_pb2.Coupon]
@@ -64,11 +66,13 @@ class PointsServiceAsyncStub(PointsServiceStub):
     ListPointEntries: _aio.UnaryUnaryMultiCallable[_points_service_pb2.ListPointEntriesRequest, _points_service_pb2.ListPointEntriesResponse]  # type: ignore[assignment]
     """The statement: every transfer between accounts of the ledger, latest first."""
     GrantPoints: _aio.UnaryUnaryMultiCallable[_points_service_pb2.GrantPointsRequest, _points_service_pb2.Points]  # type: ignore[assignment]
-    """Gives points for a cause other than a purchase. Once per (cause, reference): again it changes nothing."""
+    """Gives points for a cause other than a purchase, once per customer, cause and reference: again it changes nothing.
+    PROFILE_FORBIDS where the site's profile has no points.
+    """
     RedeemPoints: _aio.UnaryUnaryMultiCallable[_points_service_pb2.RedeemPointsRequest, _points_service_pb2.Points]  # type: ignore[assignment]
     """Spends points, earliest expiry first. POINTS_SHORT when there are too few."""
     IssueCoupon: _aio.UnaryUnaryMultiCallable[_points_service_pb2.IssueCouponRequest, _points_service_pb2.Coupon]  # type: ignore[assignment]
-    """Issues a coupon to a customer, once per (cause, reference)."""
+    """Issues a coupon to a customer, once per cause and reference: again it returns the first."""
     UseCoupon: _aio.UnaryUnaryMultiCallable[_points_service_pb2.UseCouponRequest, _points_service_pb2.Coupon]  # type: ignore[assignment]
     """Uses a coupon for an order, once. WRONG_STATE when it is used, expired or voided."""
     VoidCoupon: _aio.UnaryUnaryMultiCallable[_points_service_pb2.VoidCouponRequest, _points_service_pb2.Coupon]  # type: ignore[assignment]
@@ -105,7 +109,9 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.GrantPointsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.Points, _abc.Awaitable[_points_service_pb2.Points]]:
-        """Gives points for a cause other than a purchase. Once per (cause, reference): again it changes nothing."""
+        """Gives points for a cause other than a purchase, once per customer, cause and reference: again it changes nothing.
+        PROFILE_FORBIDS where the site's profile has no points.
+        """
 
     @_abc_1.abstractmethod
     def RedeemPoints(
@@ -121,7 +127,7 @@ class PointsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _points_service_pb2.IssueCouponRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_points_service_pb2.Coupon, _abc.Awaitable[_points_service_pb2.Coupon]]:
-        """Issues a coupon to a customer, once per (cause, reference)."""
+        """Issues a coupon to a customer, once per cause and reference: again it returns the first."""
 
     @_abc_1.abstractmethod
     def UseCoupon(

@@ -66,6 +66,7 @@ class Bar(_message.Message):
     MIN_ACTIVE_DAYS_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
     MET_FIELD_NUMBER: _builtins.int
+    MAX_RECENCY_DAYS_FIELD_NUMBER: _builtins.int
     tier: _builtins.str
     """The tier."""
     window: _builtins.str
@@ -78,6 +79,8 @@ class Bar(_message.Message):
     """Fewest active days."""
     met: _builtins.bool
     """Whether all are met."""
+    max_recency_days: _builtins.int
+    """Days since the last order, at most; 0 for no such bar."""
     @_builtins.property
     def measures(self) -> Global___Measures:
         """What the customer has in this window."""
@@ -92,10 +95,11 @@ class Bar(_message.Message):
         min_active_days: _builtins.int = ...,
         measures: Global___Measures | None = ...,
         met: _builtins.bool = ...,
+        max_recency_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["measures", b"measures"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["measures", b"measures", "met", b"met", "min_active_days", b"min_active_days", "min_orders", b"min_orders", "min_spend_fen", b"min_spend_fen", "tier", b"tier", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_recency_days", b"max_recency_days", "measures", b"measures", "met", b"met", "min_active_days", b"min_active_days", "min_orders", b"min_orders", "min_spend_fen", b"min_spend_fen", "tier", b"tier", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
