@@ -17,6 +17,7 @@ from tests.observability.traffic import Done
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "intake": ("rpc", "process", "work", "policy", "intake"),
     "staffing": ("rpc", "process", "work", "policy", "staffing"),
+    "crm": ("rpc", "process", "work", "policy", "crm"),
     "gateway": ("rpc", "process", "gateway"),
     "stream": ("rpc", "process", "gateway"),
 }
