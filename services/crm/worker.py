@@ -53,9 +53,9 @@ class Jobs:
         await customers.mark_stale(tx, limit=BATCH)
 
     async def _judge(self, _period: datetime, tx: Transaction) -> None:
-        # in transactions of its own: judging a million customers must not hold the scheduler's
+        # in transactions of its own, page by page; the scheduler's must not be taken for an abandoned one meanwhile
         for profile in self._profiles.in_force(tx.now):
-            await recompute(self._database, self._tiers, profile)
+            await recompute(self._database, self._tiers, profile, pulse=lambda: tx.execute("SELECT 1"))
 
 
 @dataclass(slots=True)

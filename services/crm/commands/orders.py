@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,8 +22,8 @@ from services.kit.db import Transaction
 
 LINE_CHANGED: Final = "LINE_CHANGED"
 
-Days = dict[tuple[str, date], tuple[int, int, int]]
-"""What is added to a customer's day: fen spent, orders, visits."""
+DayOf = Callable[[datetime], date]
+"""The day at the site on which an instant falls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Orders:
             same = await orders.same(tx, site, source, [worth[at] for at in known])
             refused += [(at, LINE_CHANGED) for place, at in enumerate(known) if place not in same]
             repeated += len(same)
-            worth = {at: one for at, one in worth.items() if at not in set(known)}
+            old = set(known)
+            worth = {at: one for at, one in worth.items() if at not in old}
         changed = await self._add_up(tx, site, source, list(worth.values()), profile.timezone, actor=actor)
         if judge and changed:
             found = await customers.roots(tx, site, sorted(changed))
@@ -80,39 +82,40 @@ class Orders:
         if not fresh:
             return set()
         before = await orders.lock_heads(tx, site, source, sorted({one.settles for one in fresh}))
-        after, days = dict(before), defaultdict[tuple[str, date], list[int]](lambda: [0, 0, 0])
+        day_of = cache(lambda at: at.astimezone(zone).date())
+        lines, days = defaultdict[str, list[Worth]](list), defaultdict[tuple[str, date], list[int]](lambda: [0, 0, 0])
         for one in fresh:
-            after[one.settles] = added(after[one.settles], one)
+            lines[one.settles].append(one)
             if one.customer is not None:
-                spent = one.fen if one.line.kind == SALE else -one.fen
-                days[one.customer, one.line.at.astimezone(zone).date()][0] += spent
-        for order, head in after.items():
-            for customer, day, number in _order_days(before[order], head, zone):
+                days[one.customer, day_of(one.line.at)][0] += one.fen if one.line.kind == SALE else -one.fen
+        after = [added(before[order], found) for order, found in lines.items()]
+        for head in after:
+            for customer, day, number in _order_days(before[head.order], head, day_of):
                 days[customer, day][1] += number
-        settled = await self._ledger.settle(tx, site, source, list(after.values()), actor=actor)
+        settled = await self._ledger.settle(tx, site, source, after, actor=actor)
         await orders.put_heads(tx, site, source, settled)
         await standings.add_days(tx, site, {key: (s, o, v) for key, (s, o, v) in days.items()})
         return {customer for customer, _ in days}
 
 
-def added(head: Head, one: Worth) -> Head:
-    """An order with a line more; its buyer is the first who was known."""
-    head = replace(head, customer=head.customer or one.customer)
-    at = one.line.at
-    if one.line.kind == SALE:
-        first = at if head.first_at is None else min(at, head.first_at)
-        return replace(head, first_at=first, sales_fen=head.sales_fen + one.fen)
-    last = at if head.returned_at is None else max(at, head.returned_at)
-    unnamed = 0 if one.line.refund_of else one.fen
+def added(head: Head, lines: Sequence[Worth]) -> Head:
+    """An order with more lines; its buyer is the first who was known."""
+    sales = [one for one in lines if one.line.kind == SALE]
+    back = [one for one in lines if one.line.kind != SALE]
     return replace(
-        head, returned_at=last, returned_fen=head.returned_fen + one.fen, unnamed_fen=head.unnamed_fen + unnamed
+        head,
+        customer=head.customer or next((one.customer for one in lines if one.customer), None),
+        first_at=min([*filter(None, [head.first_at]), *(one.line.at for one in sales)], default=None),
+        returned_at=max([*filter(None, [head.returned_at]), *(one.line.at for one in back)], default=None),
+        sales_fen=head.sales_fen + sum(one.fen for one in sales),
+        returned_fen=head.returned_fen + sum(one.fen for one in back),
+        unnamed_fen=head.unnamed_fen + sum(one.fen for one in back if not one.line.refund_of),
     )
 
 
-def _order_days(before: Head, after: Head, zone: ZoneInfo) -> Iterable[tuple[str, date, int]]:
+def _order_days(before: Head, after: Head, day_of: DayOf) -> Iterable[tuple[str, date, int]]:
     """On which day of whom an order counts now, and no longer does: earlier lines may come later."""
-    was = _order_day(before, zone)
-    becomes = _order_day(after, zone)
+    was, becomes = _order_day(before, day_of), _order_day(after, day_of)
     if was == becomes:
         return
     if was is not None:
@@ -121,10 +124,10 @@ def _order_days(before: Head, after: Head, zone: ZoneInfo) -> Iterable[tuple[str
         yield *becomes, 1
 
 
-def _order_day(head: Head, zone: ZoneInfo) -> tuple[str, date] | None:
+def _order_day(head: Head, day_of: DayOf) -> tuple[str, date] | None:
     if head.customer is None or head.first_at is None:
         return None
-    return head.customer, head.first_at.astimezone(zone).date()
+    return head.customer, day_of(head.first_at)
 
 
 def _sorted_out(

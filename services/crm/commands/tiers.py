@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Final
@@ -82,10 +82,17 @@ class Tiers:
             tx.after_commit(partial(self._counted, site, move.cause))
 
 
-async def recompute(database: Database, tiers: Tiers, profile: Profile) -> int:
+async def nothing() -> None:
+    """Do nothing between pages."""
+
+
+async def recompute(
+    database: Database, tiers: Tiers, profile: Profile, *, pulse: Callable[[], Awaitable[object]] = nothing
+) -> int:
     """Judge everybody of a site; returns how many moved. Pages of their own: a crash leaves what is done, done.
 
-    A page finds who would move; the judgement that counts is made under their locks, as after a purchase.
+    A page finds who would move; the judgement that counts is made under their locks, as after a purchase. `pulse` is
+    awaited after each page.
     """
     site, rules = profile.site, tier_rules(profile)
     if not rules.bars:
@@ -99,6 +106,7 @@ async def recompute(database: Database, tiers: Tiers, profile: Profile) -> int:
         for start in range(0, len(would_move), PAGE // 5):
             async with database.transaction(sites=[site]) as tx:
                 moved += await tiers.judge(tx, site, would_move[start : start + PAGE // 5])
+        await pulse()
         if not upto:
             return moved
         after = upto

@@ -75,6 +75,12 @@ def rates(profile: Profile) -> Rates:
     return {"CNY": Fraction(1)} | {code: Fraction(str(rate)) for code, rate in given.items()}
 
 
+def churn_days(profile: Profile) -> int | None:
+    """Days of silence after which a customer counts as lost; None where the profile says nothing."""
+    days = profile.setting("crm.churn_inactivity_d")
+    return None if days is None else int(cast(int, days))
+
+
 def verify_interval(profile: Profile) -> str | None:
     """Between verifications of a file; None where the profile asks for none."""
     return cast("str | None", profile.setting("crm.profile_verify_interval"))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from services.kit.clock import SystemClock
+from services.stack.commands.database import DATABASE, with_database
 from services.stack.commands.table import columns, show
 from services.stack.home import SERVICES, Home, StackError
 
-R = TypeVar("R")
-DATABASE = click.option(
-    "--database", envvar="KEFU_DATABASE_URL", help="PostgreSQL URL of the service; by default the local stack's."
-)
 SERVICE = click.argument("service", type=click.Choice(SERVICES))
 
 
@@ -62,7 +56,7 @@ def list_parked(service: str, database: str | None, *, machine: bool) -> None:
     """List what is parked at a service, oldest first."""
     from services.kit import parked as work
 
-    items = _with_database(service, database, work.list_parked)
+    items = with_database(service, database, work.list_parked)
     if machine:
         show([dict(zip(one.__slots__, (getattr(one, name) for name in one.__slots__), strict=True)) for one in items])
         return
@@ -97,7 +91,7 @@ def retry(service: str, consumer: str | None, item: str | None, database: str | 
             found = [(str(consumer), str(item))]
         return sum([await work.retry(opened, *one) for one in found])
 
-    number = _with_database(service, database, again)
+    number = with_database(service, database, again)
     click.echo(f"{number} given five more tries")
     if not number and not everything:
         raise StackError(f"nothing is parked at {service} under {consumer} {item}; see `kefu parked list {service}`")
@@ -121,32 +115,5 @@ def reconcile(service: str, database: str | None, nats_url: str | None) -> None:
             await bus.ensure_stream(link.jetstream)
             return await compare(opened, link)
 
-    number = _with_database(service, database, run)
+    number = with_database(service, database, run)
     click.echo(f"{service}: {number} events were missing and are published again" if number else f"{service}: complete")
-
-
-def _with_database(service: str, url: str | None, work: Callable[..., Awaitable[R]]) -> R:
-    from services.kit.db import Database
-    from services.kit.embedded import EmbeddedPostgres, role_of
-    from services.kit.errors import KefuError
-    from services.stack.infra import DATABASE as NAME
-
-    home = Home.find()
-    if url is None:
-        if not home.postgres.exists():
-            raise StackError(f"no stack in {home.folder}: start it with `kefu up`, or give --database")
-        url = EmbeddedPostgres(home.postgres).dsn(NAME, user=role_of(service))
-    dsn = url
-
-    async def run() -> R:
-        opened = Database(dsn, service, size=2)
-        await opened.open(hints=False)
-        try:
-            return await work(opened)
-        finally:
-            await opened.close()
-
-    try:
-        return asyncio.run(run())
-    except KefuError as error:
-        raise StackError(str(error)) from error
