@@ -30,6 +30,8 @@ LAZY: dict[str, tuple[str, str]] = {
     "simulate": ("services.stack.commands.simulate", "simulate"),
     "forecast": ("services.staffing.cli.forecast", "forecast"),
     "staff": ("services.staffing.cli.staff", "staff"),
+    "import": ("services.stack.commands.crm", "import_"),
+    "crm": ("services.stack.commands.crm", "crm"),
     "up": ("services.stack.commands.local", "up"),
     "down": ("services.stack.commands.local", "down"),
     "status": ("services.stack.commands.local", "status"),
@@ -54,6 +56,8 @@ SHORT: dict[str, str] = {
     "simulate": "replay a recorded call log in virtual time",
     "forecast": "forecast contacts and handling times from a history",
     "staff": "people needed for a service level, simulated",
+    "import": "take purchase histories of other systems over",
+    "crm": "check the ledger of points, report on customer relations",
     "up": "start everything on this machine",
     "down": "stop it; its state stays",
     "status": "what runs, how it is, where it listens",
@@ -75,6 +79,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "In a cluster": ("secrets", "account", "smoke"),
     "Rules and replays": ("profile", "simulate"),
     "Plan": ("forecast", "staff"),
+    "Customers": ("import", "crm"),
     "Care": ("doctor", "bundle", "parked", "reconcile", "backup", "rotate"),
 }
 

@@ -49,7 +49,7 @@ class GatewayConfig:
         help="Folder of those <kid>.pem where it is another than public/ beside the private keys",
     )
     targets: tuple[str, ...] = setting(
-        "KEFU_TARGETS", (), help="Where services answer: intake=host:port,staffing=host:port"
+        "KEFU_TARGETS", (), help="Where services answer: intake=host:port,staffing=host:port,…"
     )
     tls_authority: Path | None = setting("KEFU_SERVICES_CA", None, help="PEM file: TLS to services, trusted by it")
     tls_certificate: Path | None = setting("KEFU_TLS_CERTIFICATE", None, help="PEM file of our certificate")

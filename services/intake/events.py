@@ -62,10 +62,11 @@ def stamp(field: Timestamp, at: datetime) -> None:
     field.seconds, field.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1_000
 
 
-def _moved(event: event_pb2.Event, detail: Moved, _: Conversation) -> None:
+def _moved(event: event_pb2.Event, detail: Moved, conversation: Conversation) -> None:
     fact = event.conversation_moved
     fact.from_state, fact.to_state, fact.transition = detail.from_state, detail.to_state, detail.transition
     fact.queue, fact.channel = detail.queue, detail.channel
+    fact.customer = conversation.customer
 
 
 def _said(event: event_pb2.Event, detail: Said, conversation: Conversation) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from services.kit.embedded.ports import LOOPBACK, keep_secret
 
-SERVICES = ("intake", "staffing", "gateway")
+SERVICES = ("intake", "staffing", "crm", "gateway")
 DEFAULT_PORT_BASE = 8700
 # What listens where, as an offset to the base; PostgreSQL and NATS take any free port, nobody types those.
 OFFSETS: Mapping[str, int] = {
@@ -23,6 +23,8 @@ OFFSETS: Mapping[str, int] = {
     "intake metrics": 11,
     "staffing": 20,
     "staffing metrics": 21,
+    "crm": 30,
+    "crm metrics": 31,
     "prometheus": 90,
     "grafana": 91,
 }

@@ -13,6 +13,7 @@ from services.stack.home import Home
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ROOT / "charts" / "kefu" / "profiles"
 SIMULATOR = "simulator"
+GRPC_SERVICES = ("intake", "staffing", "crm")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,7 @@ class Process:
 def processes(home: Home, urls: Mapping[str, str], nats_url: str) -> list[Process]:
     """Every process of the stack; `urls` are the services' PostgreSQL URLs."""
     return [
-        _service(home, "intake", urls, nats_url),
-        _service(home, "staffing", urls, nats_url),
+        *(_service(home, service, urls, nats_url) for service in GRPC_SERVICES),
         *_gateway(home, urls, nats_url),
         Process(
             name=SIMULATOR,
@@ -65,7 +65,7 @@ def console_url(home: Home) -> str:
 
 def targets(home: Home) -> str:
     """Where services answer, as KEFU_TARGETS says it."""
-    return f"intake={home.address('intake')},staffing={home.address('staffing')}"
+    return ",".join(f"{service}={home.address(service)}" for service in GRPC_SERVICES)
 
 
 def base_environment(home: Home) -> dict[str, str]:

@@ -20,6 +20,7 @@ PROMTOOL = shutil.which("promtool")
 OWNERS: Mapping[str, tuple[str, ...]] = {
     "intake": ("rpc", "process", "work", "policy", "intake"),
     "staffing": ("rpc", "process", "work", "policy", "staffing"),
+    "crm": ("rpc", "process", "work", "policy", "crm"),
     "gateway": ("rpc", "process", "work", "gateway"),
     "stream": ("rpc", "process", "work", "gateway"),
 }

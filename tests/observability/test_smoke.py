@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from services.stack.processes import SIMULATOR, console_url
+from services.stack.processes import SIMULATOR, console_url, targets
 from tests.observability.stack import SITE, Stack
 
 
@@ -19,7 +19,7 @@ def smoke(stack: Stack, **settings: str) -> tuple[int, dict[str, Any]]:
         "KEFU_GATEWAY_URL": console_url(home),
         "KEFU_STREAM_URL": f"http://{home.address('stream')}",
         "KEFU_PUBLIC_URL": console_url(home),
-        "KEFU_HEALTH_TARGETS": f"intake={home.address('intake')},staffing={home.address('staffing')}",
+        "KEFU_HEALTH_TARGETS": targets(home),
         "KEFU_SMOKE_SITE": SITE,
         **settings,
     }
@@ -38,7 +38,7 @@ def smoke(stack: Stack, **settings: str) -> tuple[int, dict[str, Any]]:
 def test_a_stranger_finds_everything_well_and_the_gateway_asks_who_they_are(whole_stack: Stack) -> None:
     code, found = smoke(whole_stack)
     assert code == 0, found
-    assert list(found) == ["intake", "staffing", "gateway", "stream", f"wallboard of {SITE}"]
+    assert list(found) == ["intake", "staffing", "crm", "gateway", "stream", f"wallboard of {SITE}"]
 
 
 def test_a_service_account_reads_a_wallboard(whole_stack: Stack) -> None:

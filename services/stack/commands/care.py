@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from services.kit.clock import SystemClock
+from services.stack.commands.database import DATABASE, SERVICE, with_database
 from services.stack.commands.table import columns, show
-from services.stack.home import SERVICES, Home, StackError
-
-R = TypeVar("R")
-DATABASE = click.option(
-    "--database", envvar="KEFU_DATABASE_URL", help="PostgreSQL URL of the service; by default the local stack's."
-)
-SERVICE = click.argument("service", type=click.Choice(SERVICES))
+from services.stack.home import Home, StackError
 
 
 @click.command(epilog="\b\nExamples:\n  kefu doctor\n  kefu doctor --json")
@@ -123,31 +115,3 @@ def reconcile(service: str, database: str | None, nats_url: str | None) -> None:
 
     number = with_database(service, database, run)
     click.echo(f"{service}: {number} events were missing and are published again" if number else f"{service}: complete")
-
-
-def with_database(service: str, url: str | None, work: Callable[..., Awaitable[R]]) -> R:
-    """Run work on a service's database, the local stack's unless a URL is given."""
-    from services.kit.db import Database
-    from services.kit.embedded import EmbeddedPostgres, role_of
-    from services.kit.errors import KefuError
-    from services.stack.infra import DATABASE as NAME
-
-    home = Home.find()
-    if url is None:
-        if not home.postgres.exists():
-            raise StackError(f"no stack in {home.folder}: start it with `kefu up`, or give --database")
-        url = EmbeddedPostgres(home.postgres).dsn(NAME, user=role_of(service))
-    dsn = url
-
-    async def run() -> R:
-        opened = Database(dsn, service, size=2)
-        await opened.open(hints=False)
-        try:
-            return await work(opened)
-        finally:
-            await opened.close()
-
-    try:
-        return asyncio.run(run())
-    except KefuError as error:
-        raise StackError(str(error)) from error

@@ -13,7 +13,7 @@ from services.stack import status as state
 from services.stack import up as stack
 from services.stack.commands.table import columns, show
 from services.stack.home import Home
-from services.stack.processes import console_url
+from services.stack.processes import GRPC_SERVICES, console_url
 
 
 @click.command(epilog="\b\nExamples:\n  kefu up\n  KEFU_PORT_BASE=9000 KEFU_HOME=/tmp/second kefu up")
@@ -113,7 +113,7 @@ def _addresses(home: Home, found: state.Status) -> list[tuple[str, str]]:
         ("REST", f"{console_url(home)}/v1/…"),
         ("OpenAPI", f"{console_url(home)}/openapi.json"),
     ]
-    rows += [(f"gRPC {row.name}", row.address) for row in found.rows if row.name in ("intake", "staffing")]
+    rows += [(f"gRPC {row.name}", row.address) for row in found.rows if row.name in GRPC_SERVICES]
     rows += [("events (SSE)", f"http://{home.address('stream')}")]
     rows += [(f"metrics {row.name}", f"http://{row.metrics}/metrics") for row in found.rows if row.metrics]
     return rows

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from services.kit.clock import SystemClock
-from services.stack.commands.care import DATABASE, SERVICE, with_database
+from services.stack.commands.database import DATABASE, SERVICE, with_database
 from services.stack.home import Home, StackError
 
 if TYPE_CHECKING:

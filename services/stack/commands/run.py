@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from services.kit.config import ConfigError, describe, load
+from services.stack.processes import GRPC_SERVICES
 
-GRPC_SERVICES = ("intake", "staffing")
 SERVERS = (*GRPC_SERVICES, "gateway", "stream")
 WORKERS = (*GRPC_SERVICES, "gateway")
 CONFIGS = {
     "intake": ("services.intake.config", "IntakeConfig"),
     "staffing": ("services.staffing.config", "StaffingConfig"),
+    "crm": ("services.crm.config", "CrmConfig"),
     "gateway": ("services.gateway.config", "GatewayConfig"),
     "stream": ("services.gateway.config", "GatewayConfig"),
 }

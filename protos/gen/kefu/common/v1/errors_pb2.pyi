@@ -72,6 +72,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The conversation belongs to somebody else. FAILED_PRECONDITION."""
     ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 62
     """The site's limit of transfers, attachments or the like is reached; metadata has `limit`. FAILED_PRECONDITION."""
+    ERROR_REASON_MERGE_CIRCLE: _ErrorReason.ValueType  # 66
+    """The two customers are one already, or merging them would close a circle. FAILED_PRECONDITION."""
+    ERROR_REASON_SECOND_PERSON: _ErrorReason.ValueType  # 67
+    """Whoever asked may not decide it too. PERMISSION_DENIED."""
+    ERROR_REASON_POINTS_SHORT: _ErrorReason.ValueType  # 68
+    """Fewer points are active than were asked for; metadata has `available`. FAILED_PRECONDITION."""
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 80
     """A part that the service needs (database, event bus, neighbour) is away; repeat later. UNAVAILABLE."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 81
@@ -138,6 +144,12 @@ ERROR_REASON_NOT_ASSIGNEE: ErrorReason.ValueType  # 61
 """The conversation belongs to somebody else. FAILED_PRECONDITION."""
 ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 62
 """The site's limit of transfers, attachments or the like is reached; metadata has `limit`. FAILED_PRECONDITION."""
+ERROR_REASON_MERGE_CIRCLE: ErrorReason.ValueType  # 66
+"""The two customers are one already, or merging them would close a circle. FAILED_PRECONDITION."""
+ERROR_REASON_SECOND_PERSON: ErrorReason.ValueType  # 67
+"""Whoever asked may not decide it too. PERMISSION_DENIED."""
+ERROR_REASON_POINTS_SHORT: ErrorReason.ValueType  # 68
+"""Fewer points are active than were asked for; metadata has `available`. FAILED_PRECONDITION."""
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 80
 """A part that the service needs (database, event bus, neighbour) is away; repeat later. UNAVAILABLE."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 81

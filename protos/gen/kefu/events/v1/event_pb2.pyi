@@ -156,6 +156,7 @@ class ConversationMoved(_message.Message):
     TRANSITION_FIELD_NUMBER: _builtins.int
     QUEUE_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
     from_state: _builtins.str
     """State before, by the name of kefu.intake.v1.Conversation.State without prefix; empty for a new one."""
     to_state: _builtins.str
@@ -166,6 +167,8 @@ class ConversationMoved(_message.Message):
     """Queue in which the conversation is."""
     channel: _builtins.str
     """The channel it came by."""
+    customer: _builtins.str
+    """Id of the customer; empty where nobody is known."""
     def __init__(
         self,
         *,
@@ -174,10 +177,11 @@ class ConversationMoved(_message.Message):
         transition: _builtins.str = ...,
         queue: _builtins.str = ...,
         channel: _builtins.str = ...,
+        customer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "from_state", b"from_state", "queue", b"queue", "to_state", b"to_state", "transition", b"transition"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "customer", b"customer", "from_state", b"from_state", "queue", b"queue", "to_state", b"to_state", "transition", b"transition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,10 +11,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -24,6 +24,26 @@ class CrmPolicy(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class CurrenciesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TIER_THRESHOLDS_FIELD_NUMBER: _builtins.int
     HIGH_VALUE_RULE_FIELD_NUMBER: _builtins.int
     CHURN_INACTIVITY_D_FIELD_NUMBER: _builtins.int
@@ -31,6 +51,9 @@ class CrmPolicy(_message.Message):
     OLD_CUSTOMER_CONTACT_INTERVAL_FIELD_NUMBER: _builtins.int
     PROFILE_VERIFY_INTERVAL_FIELD_NUMBER: _builtins.int
     SURVEY_INTERVAL_FIELD_NUMBER: _builtins.int
+    TIER_KEEPING_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    CURRENCIES_FIELD_NUMBER: _builtins.int
     churn_inactivity_d: _builtins.int
     """Days without any activity after which a customer counts as lost."""
     new_product_interval: _builtins.str
@@ -49,6 +72,18 @@ class CrmPolicy(_message.Message):
     def high_value_rule(self) -> Global___HighValueRule:
         """Who is a high-value customer."""
 
+    @_builtins.property
+    def tier_keeping(self) -> Global___TierKeeping:
+        """Keeping and losing a tier."""
+
+    @_builtins.property
+    def points(self) -> Global___PointsRule:
+        """Points; without it purchases earn none."""
+
+    @_builtins.property
+    def currencies(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Yuan for one unit of a currency by its ISO 4217 code; CNY is always known."""
+
     def __init__(
         self,
         *,
@@ -59,10 +94,13 @@ class CrmPolicy(_message.Message):
         old_customer_contact_interval: _builtins.str | None = ...,
         profile_verify_interval: _builtins.str | None = ...,
         survey_interval: _builtins.str | None = ...,
+        tier_keeping: Global___TierKeeping | None = ...,
+        points: Global___PointsRule | None = ...,
+        currencies: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "churn_inactivity_d", b"churn_inactivity_d", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_points", b"_points", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "_tier_keeping", b"_tier_keeping", "churn_inactivity_d", b"churn_inactivity_d", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "points", b"points", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_keeping", b"tier_keeping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "churn_inactivity_d", b"churn_inactivity_d", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_thresholds", b"tier_thresholds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_points", b"_points", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "_tier_keeping", b"_tier_keeping", "churn_inactivity_d", b"churn_inactivity_d", "currencies", b"currencies", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "points", b"points", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_keeping", b"tier_keeping", "tier_thresholds", b"tier_thresholds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__churn_inactivity_d: _TypeAlias = _typing.Literal["churn_inactivity_d"]  # noqa: Y015
     _WhichOneofArgType__churn_inactivity_d: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d"]  # noqa: Y015
@@ -70,10 +108,14 @@ class CrmPolicy(_message.Message):
     _WhichOneofArgType__new_product_interval: _TypeAlias = _typing.Literal["_new_product_interval", b"_new_product_interval"]  # noqa: Y015
     _WhichOneofReturnType__old_customer_contact_interval: _TypeAlias = _typing.Literal["old_customer_contact_interval"]  # noqa: Y015
     _WhichOneofArgType__old_customer_contact_interval: _TypeAlias = _typing.Literal["_old_customer_contact_interval", b"_old_customer_contact_interval"]  # noqa: Y015
+    _WhichOneofReturnType__points: _TypeAlias = _typing.Literal["points"]  # noqa: Y015
+    _WhichOneofArgType__points: _TypeAlias = _typing.Literal["_points", b"_points"]  # noqa: Y015
     _WhichOneofReturnType__profile_verify_interval: _TypeAlias = _typing.Literal["profile_verify_interval"]  # noqa: Y015
     _WhichOneofArgType__profile_verify_interval: _TypeAlias = _typing.Literal["_profile_verify_interval", b"_profile_verify_interval"]  # noqa: Y015
     _WhichOneofReturnType__survey_interval: _TypeAlias = _typing.Literal["survey_interval"]  # noqa: Y015
     _WhichOneofArgType__survey_interval: _TypeAlias = _typing.Literal["_survey_interval", b"_survey_interval"]  # noqa: Y015
+    _WhichOneofReturnType__tier_keeping: _TypeAlias = _typing.Literal["tier_keeping"]  # noqa: Y015
+    _WhichOneofArgType__tier_keeping: _TypeAlias = _typing.Literal["_tier_keeping", b"_tier_keeping"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__churn_inactivity_d) -> _WhichOneofReturnType__churn_inactivity_d | None: ...
     @_typing.overload
@@ -81,11 +123,115 @@ class CrmPolicy(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__old_customer_contact_interval) -> _WhichOneofReturnType__old_customer_contact_interval | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__points) -> _WhichOneofReturnType__points | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_verify_interval) -> _WhichOneofReturnType__profile_verify_interval | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__survey_interval) -> _WhichOneofReturnType__survey_interval | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tier_keeping) -> _WhichOneofReturnType__tier_keeping | None: ...
 
 Global___CrmPolicy: _TypeAlias = CrmPolicy  # noqa: Y015
+
+@_typing.final
+class TierKeeping(_message.Message):
+    """How a tier is kept and lost, and what it is worth."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DiscountLimitsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    GRACE_D_FIELD_NUMBER: _builtins.int
+    DISCOUNT_LIMITS_FIELD_NUMBER: _builtins.int
+    tolerance: _builtins.float
+    """Share of a bar by which a customer may fall short and still keep the tier, 0 to 0.9."""
+    grace_d: _builtins.int
+    """Days between the warning and the loss of a tier."""
+    @_builtins.property
+    def discount_limits(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Discount that may be offered without asking, percent by tier."""
+
+    def __init__(
+        self,
+        *,
+        tolerance: _builtins.float | None = ...,
+        grace_d: _builtins.int | None = ...,
+        discount_limits: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_grace_d", b"_grace_d", "_tolerance", b"_tolerance", "grace_d", b"grace_d", "tolerance", b"tolerance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grace_d", b"_grace_d", "_tolerance", b"_tolerance", "discount_limits", b"discount_limits", "grace_d", b"grace_d", "tolerance", b"tolerance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__grace_d: _TypeAlias = _typing.Literal["grace_d"]  # noqa: Y015
+    _WhichOneofArgType__grace_d: _TypeAlias = _typing.Literal["_grace_d", b"_grace_d"]  # noqa: Y015
+    _WhichOneofReturnType__tolerance: _TypeAlias = _typing.Literal["tolerance"]  # noqa: Y015
+    _WhichOneofArgType__tolerance: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grace_d) -> _WhichOneofReturnType__grace_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tolerance) -> _WhichOneofReturnType__tolerance | None: ...
+
+Global___TierKeeping: _TypeAlias = TierKeeping  # noqa: Y015
+
+@_typing.final
+class PointsRule(_message.Message):
+    """How points are earned and lost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PER_YUAN_FIELD_NUMBER: _builtins.int
+    PENDING_D_FIELD_NUMBER: _builtins.int
+    EXPIRES_D_FIELD_NUMBER: _builtins.int
+    per_yuan: _builtins.float
+    """Points for a yuan spent."""
+    pending_d: _builtins.int
+    """Days after the purchase until they may be spent."""
+    expires_d: _builtins.int
+    """Days after which they expire."""
+    def __init__(
+        self,
+        *,
+        per_yuan: _builtins.float | None = ...,
+        pending_d: _builtins.int | None = ...,
+        expires_d: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_d", b"_expires_d", "_pending_d", b"_pending_d", "_per_yuan", b"_per_yuan", "expires_d", b"expires_d", "pending_d", b"pending_d", "per_yuan", b"per_yuan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_d", b"_expires_d", "_pending_d", b"_pending_d", "_per_yuan", b"_per_yuan", "expires_d", b"expires_d", "pending_d", b"pending_d", "per_yuan", b"per_yuan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expires_d: _TypeAlias = _typing.Literal["expires_d"]  # noqa: Y015
+    _WhichOneofArgType__expires_d: _TypeAlias = _typing.Literal["_expires_d", b"_expires_d"]  # noqa: Y015
+    _WhichOneofReturnType__pending_d: _TypeAlias = _typing.Literal["pending_d"]  # noqa: Y015
+    _WhichOneofArgType__pending_d: _TypeAlias = _typing.Literal["_pending_d", b"_pending_d"]  # noqa: Y015
+    _WhichOneofReturnType__per_yuan: _TypeAlias = _typing.Literal["per_yuan"]  # noqa: Y015
+    _WhichOneofArgType__per_yuan: _TypeAlias = _typing.Literal["_per_yuan", b"_per_yuan"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expires_d) -> _WhichOneofReturnType__expires_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pending_d) -> _WhichOneofReturnType__pending_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__per_yuan) -> _WhichOneofReturnType__per_yuan | None: ...
+
+Global___PointsRule: _TypeAlias = PointsRule  # noqa: Y015
 
 @_typing.final
 class TierThreshold(_message.Message):
@@ -98,6 +244,8 @@ class TierThreshold(_message.Message):
     MIN_ORDERS_FIELD_NUMBER: _builtins.int
     MIN_ACTIVE_D_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    MAX_RECENCY_D_FIELD_NUMBER: _builtins.int
+    TOP_SPEND_SHARE_FIELD_NUMBER: _builtins.int
     tier: _builtins.str
     """Tier, an id of `routing.tiers`."""
     min_spend_yuan: _builtins.float
@@ -108,6 +256,10 @@ class TierThreshold(_message.Message):
     """Days with a visit or message."""
     window: _builtins.str
     """Window."""
+    max_recency_d: _builtins.int
+    """Days since the last order, at most; absent for no such bar."""
+    top_spend_share: _builtins.float
+    """Only the top share of buyers by spending, as of the last full recomputation; absent for no such bar."""
     def __init__(
         self,
         *,
@@ -116,25 +268,35 @@ class TierThreshold(_message.Message):
         min_orders: _builtins.int | None = ...,
         min_active_d: _builtins.int | None = ...,
         window: _builtins.str | None = ...,
+        max_recency_d: _builtins.int | None = ...,
+        top_spend_share: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_active_d", b"_min_active_d", "_min_orders", b"_min_orders", "_min_spend_yuan", b"_min_spend_yuan", "_window", b"_window", "min_active_d", b"min_active_d", "min_orders", b"min_orders", "min_spend_yuan", b"min_spend_yuan", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_recency_d", b"_max_recency_d", "_min_active_d", b"_min_active_d", "_min_orders", b"_min_orders", "_min_spend_yuan", b"_min_spend_yuan", "_top_spend_share", b"_top_spend_share", "_window", b"_window", "max_recency_d", b"max_recency_d", "min_active_d", b"min_active_d", "min_orders", b"min_orders", "min_spend_yuan", b"min_spend_yuan", "top_spend_share", b"top_spend_share", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_active_d", b"_min_active_d", "_min_orders", b"_min_orders", "_min_spend_yuan", b"_min_spend_yuan", "_window", b"_window", "min_active_d", b"min_active_d", "min_orders", b"min_orders", "min_spend_yuan", b"min_spend_yuan", "tier", b"tier", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_recency_d", b"_max_recency_d", "_min_active_d", b"_min_active_d", "_min_orders", b"_min_orders", "_min_spend_yuan", b"_min_spend_yuan", "_top_spend_share", b"_top_spend_share", "_window", b"_window", "max_recency_d", b"max_recency_d", "min_active_d", b"min_active_d", "min_orders", b"min_orders", "min_spend_yuan", b"min_spend_yuan", "tier", b"tier", "top_spend_share", b"top_spend_share", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_recency_d: _TypeAlias = _typing.Literal["max_recency_d"]  # noqa: Y015
+    _WhichOneofArgType__max_recency_d: _TypeAlias = _typing.Literal["_max_recency_d", b"_max_recency_d"]  # noqa: Y015
     _WhichOneofReturnType__min_active_d: _TypeAlias = _typing.Literal["min_active_d"]  # noqa: Y015
     _WhichOneofArgType__min_active_d: _TypeAlias = _typing.Literal["_min_active_d", b"_min_active_d"]  # noqa: Y015
     _WhichOneofReturnType__min_orders: _TypeAlias = _typing.Literal["min_orders"]  # noqa: Y015
     _WhichOneofArgType__min_orders: _TypeAlias = _typing.Literal["_min_orders", b"_min_orders"]  # noqa: Y015
     _WhichOneofReturnType__min_spend_yuan: _TypeAlias = _typing.Literal["min_spend_yuan"]  # noqa: Y015
     _WhichOneofArgType__min_spend_yuan: _TypeAlias = _typing.Literal["_min_spend_yuan", b"_min_spend_yuan"]  # noqa: Y015
+    _WhichOneofReturnType__top_spend_share: _TypeAlias = _typing.Literal["top_spend_share"]  # noqa: Y015
+    _WhichOneofArgType__top_spend_share: _TypeAlias = _typing.Literal["_top_spend_share", b"_top_spend_share"]  # noqa: Y015
     _WhichOneofReturnType__window: _TypeAlias = _typing.Literal["window"]  # noqa: Y015
     _WhichOneofArgType__window: _TypeAlias = _typing.Literal["_window", b"_window"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_recency_d) -> _WhichOneofReturnType__max_recency_d | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_active_d) -> _WhichOneofReturnType__min_active_d | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_orders) -> _WhichOneofReturnType__min_orders | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_spend_yuan) -> _WhichOneofReturnType__min_spend_yuan | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_spend_share) -> _WhichOneofReturnType__top_spend_share | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__window) -> _WhichOneofReturnType__window | None: ...
 

@@ -1,0 +1,169 @@
+"""Judging tiers: of a few customers after a purchase or a merge, or of a whole site."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Final
+
+from kefu.events.v1 import event_pb2 as events
+
+from services.crm.domain.period import day_before
+from services.crm.domain.rules import tier_rules
+from services.crm.domain.tiers import Measures, Move, Rules, Standing, cutoff, judge
+from services.crm.profiles import SiteProfiles
+from services.crm.store import customers, merges, standings
+from services.kit.db import Database, Transaction
+from services.policy.profile import Profile
+
+ACTOR: Final = "tiers"
+PAGE: Final = 50_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Tiers:
+    """Judges by the bars of the profile in force; `counted` hears the cause of every move."""
+
+    def __init__(self, profiles: SiteProfiles, counted: Callable[[str, str], None]) -> None:
+        self._profiles = profiles
+        self._counted = counted
+
+    async def judge(self, tx: Transaction, site: str, roots: Iterable[str]) -> int:
+        """Judge customers who count for themselves, and tell who moved; returns how many moves."""
+        profile = self._profiles.at(site, tx.now)
+        rules, asked = tier_rules(profile), sorted(set(roots))
+        if not rules.bars or not asked:
+            return 0
+        await customers.lock(tx, site, asked)
+        files = await customers.of_roots(tx, site, asked)
+        files |= {root: root for root in asked if root not in files}
+        today, windows = frame(profile, rules, tx.now)
+        measures = await standings.measures(tx, site, files, today=today, windows=windows)
+        held = await standings.held(tx, site, asked)
+        cutoffs = await standings.cutoffs(tx, site)
+        moves = {}
+        for root in asked:
+            standing = held[root].standing if root in held else Standing(rules.default)
+            if (move := judge(standing, measures[root], rules, cutoffs, tx.now)) is not None:
+                moves[root] = move
+        await self._put(tx, site, moves, held=held, files=files, profile=profile)
+        return len(moves)
+
+    async def rejudge(self, tx: Transaction, site: str, *, moved: str, roots: Sequence[str]) -> None:
+        """Judge anew once `moved` counts for somebody else, and tell the tier of every file that moved with it."""
+        await self.judge(tx, site, roots)
+        await self._announce(tx, site, await merges.below(tx, site, moved))
+
+    async def _announce(self, tx: Transaction, site: str, changed: Sequence[str]) -> None:
+        default = tier_rules(self._profiles.at(site, tx.now)).default
+        roots = await customers.roots(tx, site, changed)
+        held = await standings.held(tx, site, [*roots, *roots.values()])
+        for file, root in roots.items():
+            known = [held[one].version for one in (file, root) if one in held]
+            tier = held[root].standing.tier if root in held else default
+            tx.publish(_event(site, file, tier, _version(tx.now, max(known, default=0))))
+
+    async def _put(
+        self,
+        tx: Transaction,
+        site: str,
+        moves: Mapping[str, Move],
+        *,
+        held: Mapping[str, standings.Held],
+        files: Mapping[str, str],
+        profile: Profile,
+    ) -> None:
+        versions = {root: _version(tx.now, held[root].version if root in held else 0) for root in moves}
+        await standings.put(tx, site, moves, versions=versions, profile_version=profile.version)
+        moved = {root: move.after.tier for root, move in moves.items() if move.after.tier != move.before}
+        tx.publish(*(_event(site, file, moved[root], versions[root]) for file, root in files.items() if root in moved))
+        for move in moves.values():
+            tx.after_commit(partial(self._counted, site, move.cause))
+
+
+async def nothing() -> None:
+    """Do nothing between pages."""
+
+
+async def recompute(
+    database: Database, tiers: Tiers, profile: Profile, *, pulse: Callable[[], Awaitable[object]] = nothing
+) -> int:
+    """Judge everybody of a site; returns how many moved. Pages of their own: a crash leaves what is done, done.
+
+    A page finds who would move; the judgement that counts is made under their locks, as after a purchase. `pulse` is
+    awaited after each page.
+    """
+    site, rules = profile.site, tier_rules(profile)
+    if not rules.bars:
+        return 0
+    await _cut_off(database, profile, rules)
+    moved, after = 0, ""
+    while True:
+        async with database.transaction(sites=[site], read_only=True) as tx:
+            upto = await standings.end_of_page(tx, site, after=after, customers=PAGE)
+            would_move = await _would_move(tx, profile, rules, after=after, upto=upto)
+        for start in range(0, len(would_move), PAGE // 5):
+            async with database.transaction(sites=[site]) as tx:
+                moved += await tiers.judge(tx, site, would_move[start : start + PAGE // 5])
+        await pulse()
+        if not upto:
+            return moved
+        after = upto
+
+
+def frame(profile: Profile, rules: Rules, now: datetime) -> tuple[date, list[date]]:
+    """Today at the site, and for each window the last day outside of it."""
+    today = now.astimezone(profile.timezone).date()
+    return today, [day_before(today, window) for window in rules.windows]
+
+
+async def _cut_off(database: Database, profile: Profile, rules: Rules) -> None:
+    for bar in rules.bars:
+        if bar.top_share is None:
+            continue
+        async with database.transaction(sites=[profile.site]) as tx:
+            _, windows = frame(profile, rules, tx.now)
+            found = cutoff(await standings.spends(tx, profile.site, windows[bar.window]), bar.top_share)
+            if found is not None:
+                await standings.put_cutoff(tx, profile.site, bar.tier, found)
+
+
+async def _would_move(tx: Transaction, profile: Profile, rules: Rules, *, after: str, upto: str) -> list[str]:
+    site = profile.site
+    today, windows = frame(profile, rules, tx.now)
+    cutoffs = await standings.cutoffs(tx, site)
+    held = await standings.held_between(tx, site, after=after, upto=upto)
+    rows = await standings.page_of_days(tx, site, after=after, upto=upto, today=today, windows=windows)
+    found, default = [], Standing(rules.default)
+    for row in rows:
+        known = held.pop(row[0], None)
+        standing = default if known is None else known.standing
+        if judge(standing, standings.of_row(row, len(windows)), rules, cutoffs, tx.now) is not None:
+            found.append(row[0])
+    # whoever has a tier and no day of their own: a merge counts elsewhere, the rest is judged by nothing at all
+    return (
+        found
+        + await standings.roots_of_merges(tx, site, after=after, upto=upto)
+        + [
+            root
+            for root, known in held.items()
+            if judge(known.standing, [Measures()] * len(windows), rules, cutoffs, tx.now) is not None
+        ]
+    )
+
+
+def _version(now: datetime, before: int) -> int:
+    """Versions are instants in microseconds: those of a file and of whom it was merged into compare."""
+    since = now - _EPOCH
+    return max(before + 1, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def _event(site: str, customer: str, tier: str, version: int) -> events.Event:
+    return events.Event(
+        site=site,
+        aggregate=f"sites/{site}/customers/{customer}",
+        version=version,
+        actor=ACTOR,
+        tier_changed=events.TierChanged(customer=customer, tier=tier),
+    )

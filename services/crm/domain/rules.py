@@ -1,0 +1,86 @@
+"""What a site's profile says about customers, as this service reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from typing import Any, cast
+
+from services.crm.domain.orders import Rates
+from services.crm.domain.tiers import Bar, Rules
+from services.policy.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class PointsRule:
+    """Points for a yuan, and the life of a point."""
+
+    per_yuan: Fraction
+    pending: timedelta
+    expires: timedelta
+
+    def of(self, net_fen: int) -> int:
+        """Points for what an order came to, fen; none for one that was sent back."""
+        return int(max(0, net_fen) * self.per_yuan / 100)
+
+
+def tier_rules(profile: Profile) -> Rules:
+    """Bars, windows, tolerance and grace."""
+    bars = cast(Sequence[Mapping[str, Any]], profile.setting("crm.tier_thresholds") or ())
+    windows = tuple(dict.fromkeys(str(bar["window"]) for bar in bars))
+    keeping = cast(Mapping[str, Any], profile.setting("crm.tier_keeping") or {})
+    return Rules(
+        bars=tuple(
+            Bar(
+                tier=bar["tier"],
+                window=windows.index(bar["window"]),
+                spend_fen=round(float(bar["min_spend_yuan"]) * 100),
+                orders=int(bar["min_orders"]),
+                active_days=int(bar["min_active_d"]),
+                max_recency=bar.get("max_recency_d"),
+                top_share=bar.get("top_spend_share"),
+            )
+            for bar in bars
+        ),
+        windows=windows,
+        default=profile.routing.default_tier or "ORDINARY",
+        tolerance=float(keeping.get("tolerance", 0.0)),
+        grace=timedelta(days=int(keeping.get("grace_d", 0))),
+    )
+
+
+def discount_limit(profile: Profile, tier: str) -> float:
+    """Percent that may be given to a tier without asking; 0 where the profile says nothing."""
+    keeping = cast(Mapping[str, Any], profile.setting("crm.tier_keeping") or {})
+    return float(keeping.get("discount_limits", {}).get(tier, 0.0))
+
+
+def points_rule(profile: Profile) -> PointsRule | None:
+    """None where purchases earn no points."""
+    rule = cast("Mapping[str, Any] | None", profile.setting("crm.points"))
+    if rule is None:
+        return None
+    return PointsRule(
+        Fraction(str(rule["per_yuan"])),
+        timedelta(days=int(rule["pending_d"])),
+        timedelta(days=int(rule["expires_d"])),
+    )
+
+
+def rates(profile: Profile) -> Rates:
+    """Yuan by currency."""
+    given = cast(Mapping[str, float], profile.setting("crm.currencies") or {})
+    return {"CNY": Fraction(1)} | {code: Fraction(str(rate)) for code, rate in given.items()}
+
+
+def churn_days(profile: Profile) -> int | None:
+    """Days of silence after which a customer counts as lost; None where the profile says nothing."""
+    days = profile.setting("crm.churn_inactivity_d")
+    return None if days is None else int(cast(int, days))
+
+
+def verify_interval(profile: Profile) -> str | None:
+    """Between verifications of a file; None where the profile asks for none."""
+    return cast("str | None", profile.setting("crm.profile_verify_interval"))

@@ -1,0 +1,1 @@
+"""What crm answers, and how it reads."""
