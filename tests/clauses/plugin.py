@@ -23,12 +23,14 @@ _found: dict[str, Shown] = {}
 _collected: dict[str, set[str]] = {}
 
 
-def pytest_configure() -> None:
-    """Watch the public interfaces; switch a setting off where that is asked for."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch the public interfaces; switch settings off where that is asked for."""
     _calls.install()
-    key = mutation.wanted()
-    if key:
-        mutation.install(key)
+    keys = mutation.wanted()
+    if keys:
+        mutating = mutation.Mutating(keys)
+        mutating.install()
+        config.pluginmanager.register(mutating)
 
 
 def pytest_unconfigure() -> None:

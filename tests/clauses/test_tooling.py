@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clauses import evidence, mutate, report
+from tests.clauses import evidence, mutate, mutation, report
 
 ROOT = Path(__file__).parents[2]
 SERVER = '''
@@ -140,9 +140,20 @@ def test_a_broken_fixture_shows_nothing(plain: Run) -> None:
 
 
 def test_a_setting_that_is_switched_off_is_noticed_by_its_tests_alone(tmp_path: Path) -> None:
-    shown = Run(tmp_path, TREE, setting="sla.handoff_s").shown()
-    assert shown["test_handoff"]["outcome"] == "failed"
-    assert shown["test_of_another_setting"]["outcome"] == "passed"
+    shown = Run(tmp_path, TREE, setting="sla.handoff_s,sla.complaint_record_s").shown()
+    outcomes = {test: entry["outcome"] for test, entry in shown.items()}
+    assert outcomes == {
+        "test_handoff[sla.handoff_s]": "failed",
+        "test_inside[sla.handoff_s]": "failed",
+        "test_broken[sla.handoff_s]": "error",
+        "test_of_another_setting[sla.complaint_record_s]": "passed",
+    }
+
+
+def test_a_test_without_a_setting_is_known_by_its_plain_name() -> None:
+    assert mutation.plain("a.py::b[sla.handoff_s]", "sla.handoff_s") == "a.py::b"
+    assert mutation.plain("a.py::b[live-room-sla.handoff_s]", "sla.handoff_s") == "a.py::b[live-room]"
+    assert mutation.plain("a.py::b[live-room-sla.handoff_s]", "bot.mode") == ""
 
 
 def test_a_setting_that_does_not_exist_cannot_be_switched_off(tmp_path: Path) -> None:
