@@ -119,7 +119,8 @@ class Site:
     async def _take(self, talk: Talk, person: str, now: float) -> None:
         taken = await self.desk.accept(talk.name, person)
         talk.person, talk.next_at = person, now + self.draw.uniform(2, 8)
-        if not self.profile.reception.opening:
+        reception = self.profile.reception
+        if not (reception.opening or reception.names_agent):  # else the opening is said, or must name them
             await self.desk.say(talk.name, person, GREETING, kind=pb.Message.KIND_GREETING)
         if taken.state == pb.Conversation.STATE_RECEPTION:
             await self.desk.record_need(talk.name, person)

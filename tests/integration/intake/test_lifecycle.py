@@ -316,6 +316,7 @@ async def test_history_tells_everything_and_no_words(desk: Desk) -> None:
         "assign ROUTED",
         "accept",
         "assign ACCEPTED",
+        "message AGENT",  # the opening
         "recordNeed",
         "message AGENT",
         "FIRST_RESPONSE MET",

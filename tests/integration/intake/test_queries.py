@@ -75,14 +75,16 @@ async def test_messages_come_oldest_first_and_customers_see_no_notes(desk: Desk)
     await ann.say(opened.name, "只给同事看", kind=pb.Message.KIND_NOTE)
     await desk.advance(1)
     await ann.say(opened.name, "您好")
-    request = api.ListMessagesRequest(parent=opened.name, page_size=2)
+    request = api.ListMessagesRequest(parent=opened.name, page_size=3)
     first = await ann.stub.ListMessages(request)
     request.page_token = first.next_page_token
     rest = await ann.stub.ListMessages(request)
-    assert [one.text for one in [*first.messages, *rest.messages]] == ["第一句", "只给同事看", "您好"]
+    question, opening, *others = [one.text for one in [*first.messages, *rest.messages]]
+    assert (question, others) == ("第一句", ["只给同事看", "您好"])
+    assert "Person ann" in opening
     assert rest.next_page_token == ""
     theirs = await customer.stub.ListMessages(api.ListMessagesRequest(parent=opened.name))
-    assert [one.text for one in theirs.messages] == ["第一句", "您好"]
+    assert [one.text for one in theirs.messages] == ["第一句", opening, "您好"]
 
 
 async def test_history_numbers_every_change_and_holds_nobodys_words(desk: Desk) -> None:
