@@ -13,6 +13,8 @@ from services.gateway.config import GatewayConfig
 
 WEB_END_SECONDS: Final = 20
 STREAM_END_SECONDS: Final = 5
+# Granian's own lines go through the root logger, as JSON like all others.
+_LOGGING: Final = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 
 def serve_web(config: GatewayConfig) -> None:
@@ -52,6 +54,7 @@ def _serve(listen: str, load: functools.partial[Any], *, interface: str, **setti
         workers=1,
         loop=Loops.uvloop,
         websockets=False,
+        log_dictconfig=_LOGGING,
         **settings,
     ).serve(target_loader=load, wrap_loader=False)
 

@@ -40,6 +40,18 @@ class Replica:
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
+        await self._spawn()
+        where = {"grpc_address": self.address} if self.service in GRPC else {"url": f"http://{self.address}/readyz"}
+
+        async def ready() -> bool:
+            assert self.process is not None
+            if self.process.returncode is not None:
+                await self._spawn()  # as a kubelet does: PostgreSQL may not answer in time while a machine is busy
+            return (await asyncio.to_thread(lambda: health.ask(**where))).well
+
+        await until(ready, f"{self.service} at {self.address} to be ready; see {self.log}")
+
+    async def _spawn(self) -> None:
         with self.log.open("a") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *processes.kefu_command("serve", self.service, *self.arguments),
@@ -47,14 +59,6 @@ class Replica:
                 stdout=output,
                 stderr=output,
             )
-        where = {"grpc_address": self.address} if self.service in GRPC else {"url": f"http://{self.address}/readyz"}
-
-        async def ready() -> bool:
-            assert self.process is not None
-            assert self.process.returncode is None, f"{self.service} has ended:\n{control.tail(self.log)}"
-            return (await asyncio.to_thread(lambda: health.ask(**where))).well
-
-        await until(ready, f"{self.service} at {self.address} to be ready; see {self.log}")
 
     def called_by_all(self) -> bool:
         """Whether every gateway has a connection to it."""
