@@ -59,6 +59,8 @@ OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
 STANDING_SECONDS = 2.0
 # Durable consumers that must have had an event before the outbox forgets it.
 CONSUMERS: tuple[str, ...] = ()
+# Durable consumers of earlier releases.
+RETIRED = ("intake-search",)
 
 
 class SiteServicer(SiteRpcs, WatchSiteRpcs, site_service_pb2_grpc.SiteServiceServicer):
@@ -147,13 +149,12 @@ async def build(config: IntakeConfig) -> App:
     commands = Commands(database, rules, observe=measured.decided, bot_patience_s=config.bot_patience_seconds)
     feed = Feed(config.nats)
     work = Figures(metrics, database)
-    relay = Relay(database, config.nats, consumers=CONSUMERS, progress=work.consumers)
+    relay = Relay(database, config.nats, consumers=CONSUMERS, retired=RETIRED, progress=work.consumers)
     people = People(database, rules, converter, observe=measured.decided)
     listens: tuple[tuple[str, Sequence[str], Handler], ...] = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),
         (TIERS, TIERS_SUBJECTS, people.handle),
         (erasure.consumer_of(SERVICE), erasure.SUBJECTS, erasure.Handler(erase)),
-        *([(search.CONSUMER, search.SUBJECTS, search.note)] if config.search else []),
     )
     names = [name for name, _, _ in listens]
     settler = Settler(relay, config.nats, consumers=names) if database.virtual else None

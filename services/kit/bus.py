@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import nats
@@ -19,6 +19,7 @@ from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
 from services.kit.errors import Aborted, DeadlineExceeded, ResourceExhausted, Unavailable
+from services.kit.publisher import Message, Publisher
 
 STREAM: Final = "KEFU"
 SUBJECTS: Final = "kefu.>"
@@ -51,6 +52,11 @@ class Link:
         self.client = client
         self.broken = broken
         self.jetstream: JetStreamContext = client.jetstream(timeout=ANSWER_SECONDS)
+        self._publisher = Publisher(client)
+
+    async def publish(self, messages: Sequence[Message]) -> list[int]:
+        """Publish in order; returns the sequences of those that the stream has, up to the first that it has not."""
+        return await self._publisher.publish(messages, within=ANSWER_SECONDS, broken=self.broken)
 
 
 @contextlib.asynccontextmanager

@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 from nats.js import api
+from nats.js.errors import NotFoundError
 
 from services.kit import bus
 from services.kit.bus import Link
 from services.kit.db import Database
 from services.kit.errors import Unavailable
 from services.kit.outbox import CHANNEL
+from services.kit.publisher import Message
 from services.kit.reconcile import reconcile
 
 BATCH = 500
@@ -30,11 +31,13 @@ TRIM_ROWS = 5_000
 RECONCILE_SECONDS = 60.0
 _ADVISORY = 0x72656C
 
+# Whoever has the turn is alone with what is not published, so the rows need no locks. What the one before published
+# after this statement began comes once more and is dropped by the stream by its id.
 _CLAIM = """
 WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1, hashtext(current_schema())) AS mine)
 SELECT position, message_id, subject, payload, traceparent FROM kefu_outbox
 WHERE published_seq IS NULL AND (SELECT mine FROM turn)
-ORDER BY position LIMIT $2 FOR UPDATE SKIP LOCKED
+ORDER BY position LIMIT $2
 """
 _PUBLISHED = """
 UPDATE kefu_outbox o SET published_seq = p.seq FROM unnest($1::bigint[], $2::bigint[]) AS p (position, seq)
@@ -58,7 +61,11 @@ class Progress:
 
 
 class Relay:
-    """Moves one service's outbox. `consumers` are the durable names that must have had an event before it goes."""
+    """Moves one service's outbox. `consumers` are the durable names that must have had an event before it goes.
+
+    `retired` are durable names that this service once had: they leave the stream, since rows would be kept for them for
+    ever. Once a minute, because a replica of yesterday may bring one back.
+    """
 
     def __init__(
         self,
@@ -66,6 +73,7 @@ class Relay:
         url: str,
         *,
         consumers: Sequence[str] = (),
+        retired: Sequence[str] = (),
         replicas: int = 1,
         progress: Callable[[Mapping[str, Progress]], None] | None = None,
     ) -> None:
@@ -73,6 +81,7 @@ class Relay:
         self._database = database
         self._url = url
         self._consumers = tuple(consumers)
+        self._retired = tuple(retired)
         self._replicas = replicas
         self._name = f"{database.service}-relay"
 
@@ -100,18 +109,15 @@ class Relay:
 
     async def publish_batch(self, link: Link) -> int:
         """Publish at most `BATCH` rows in order and note their places in the stream."""
-        failure: BaseException | None = None
         # a mark that a power cut loses is made again: the stream drops the second copy by its id
         async with self._database.transaction(durable=False) as tx:
             rows = await tx.fetch(_CLAIM, _ADVISORY, BATCH)
             if not rows:
                 return 0
-            sequences, failure = await _publish(link, rows)
-            positions = [row["position"] for row in rows[: len(sequences)]]
-            if positions:
-                await tx.execute(_PUBLISHED, positions, sequences)
-        if failure is not None:
-            raise failure
+            sequences = await link.publish([_message(row) for row in rows])
+            await tx.execute(_PUBLISHED, [row["position"] for row in rows[: len(sequences)]], sequences)
+        if len(sequences) < len(rows):
+            raise Unavailable(metadata={"part": "nats"})
         return len(rows)
 
     async def trim(self, link: Link) -> int:
@@ -121,7 +127,7 @@ class Relay:
 
     async def _work(self, link: Link) -> None:
         await bus.ensure_stream(link.jetstream, replicas=self._replicas)
-        await reconcile(self._database, link)
+        await self._reconcile(link)
         hint = self._database.hints.subscribe(CHANNEL)
         chores = asyncio.create_task(self._chores(link))
         try:
@@ -149,7 +155,13 @@ class Relay:
                     pass
                 if loop.time() - reconciled >= RECONCILE_SECONDS:
                     reconciled = loop.time()
-                    await reconcile(self._database, link)
+                    await self._reconcile(link)
+
+    async def _reconcile(self, link: Link) -> None:
+        for name in self._retired:
+            with contextlib.suppress(NotFoundError):
+                await link.jetstream.delete_consumer(bus.STREAM, name)
+        await reconcile(self._database, link)
 
     async def _passed(self, link: Link) -> int:
         """Return the stream sequence up to which every declared consumer is done; 0 while one of them is missing."""
@@ -173,38 +185,8 @@ def _floor(info: api.ConsumerInfo, last: int) -> int:
     return info.ack_floor.stream_seq if info.ack_floor is not None else 0
 
 
-async def _publish(link: Link, rows: Sequence[asyncpg.Record]) -> tuple[list[int], BaseException | None]:
-    """Publish in order without waiting in between; returns the sequences before the first failure, and that failure."""
-    sent: list[asyncio.Future[api.PubAck]] = []
-    failure: BaseException | None = None
-    try:
-        async with asyncio.timeout(bus.ANSWER_SECONDS):
-            for row in rows:
-                headers: dict[str, str] = {api.Header.MSG_ID: row["message_id"]}
-                if row["traceparent"]:
-                    headers["traceparent"] = row["traceparent"]
-                sent.append(await link.jetstream.publish_async(row["subject"], row["payload"], headers=headers))
-    except bus.PASSING as error:
-        failure = error
-    await _answers(link, sent)
-    sequences: list[int] = []
-    for answer in sent:
-        if answer.cancelled() or answer.exception() is not None:
-            return sequences, failure or Unavailable(metadata={"part": "nats"})
-        sequences.append(answer.result().seq)
-    return sequences, failure
-
-
-async def _answers(link: Link, sent: Sequence[asyncio.Future[api.PubAck]]) -> None:
-    """Wait for all answers, until the connection breaks or it takes too long; what is not answered is cancelled."""
-    if not sent:
-        return
-    broken: asyncio.Future[Any] = asyncio.ensure_future(link.broken.wait())
-    everything: asyncio.Future[Any] = asyncio.gather(*sent, return_exceptions=True)
-    try:
-        await asyncio.wait({broken, everything}, timeout=bus.ANSWER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        broken.cancel()
-    if not everything.done():
-        everything.cancel()
-        await asyncio.gather(everything, return_exceptions=True)
+def _message(row: asyncpg.Record) -> Message:
+    headers: dict[str, str] = {api.Header.MSG_ID: row["message_id"]}
+    if row["traceparent"]:
+        headers["traceparent"] = row["traceparent"]
+    return row["subject"], row["payload"], headers

@@ -189,7 +189,7 @@ async def drained(given: dict[str, str]) -> None:
 
 async def _busy(connection: asyncpg.Connection[asyncpg.Record], link: Client) -> bool:
     events = "SELECT EXISTS (SELECT FROM kefu_outbox WHERE published_seq IS NULL)"
-    words = "SELECT EXISTS (SELECT FROM search_pending)"
+    words = "SELECT EXISTS (SELECT FROM search_queue)"
     for question in (events, words):
         if await connection.fetchval(question):
             return True

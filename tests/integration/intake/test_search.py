@@ -18,7 +18,7 @@ async def found(client: Client, query: str) -> list[str]:
     """What a search gives once everything that was said is indexed."""
     await client.desk.settle()
     async with asyncio.timeout(10):  # the worker's indexer may be at it: what is noted goes when it commits
-        while await client.desk.app.database.fetchval("SELECT count(*) FROM search_pending"):
+        while await client.desk.app.database.fetchval("SELECT count(*) FROM search_queue"):
             await search.Indexer(client.desk.app.database).settle()
     request = api.ListConversationsRequest(parent=client.desk.parent, query=query)
     return [one.name for one in (await client.stub.ListConversations(request)).conversations]
