@@ -213,7 +213,7 @@ class Whole:
 
     async def _watch(self, token: Metadata) -> None:
         """Follow the site; from the last cursor on where a stream that fell behind was ended."""
-        request = site_api.WatchSiteRequest(parent=f"sites/{SITE}")
+        request = site_api.WatchSiteRequest(parent=f"sites/{SITE}", kinds=["assignment_changed"])
         while True:
             try:
                 async for happened in self._site.WatchSite(request, metadata=token):
@@ -224,7 +224,7 @@ class Whole:
                     raise
 
     def _note(self, happened: site_api.WatchSiteResponse) -> None:
-        person = happened.details.get("to_person") if happened.kind == "assignment_changed" else None
+        person = happened.details.get("to_person")
         if person and happened.details.get("cause") == "ROUTED":
             place = self._place(happened.conversation)
             if not place.done():

@@ -30,27 +30,36 @@ IDLE_CONSUMER_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An event with its place in the stream; without one, a gap: what came before `sequence` is no longer kept."""
+    """An event with its place in the stream. Without one, silence: nothing was there for this watcher up to `sequence`;
+    or a gap: what came before `sequence` is no longer kept."""
 
     sequence: int
-    event: Event | None
+    event: Event | None = None
+    gap: bool = False
 
 
 class Subscription:
-    """One watcher's queue."""
+    """One watcher's queue: of everything, or of facts of some kinds."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: frozenset[str] = frozenset()) -> None:
+        self._kinds = kinds
         self._items: deque[Item] = deque()
         self._news = asyncio.Event()
         self._overrun = False
 
     def put(self, item: Item) -> None:
-        """Add an item, unless the watcher is too far behind already."""
+        """Add an item that the watcher wants, unless they are too far behind already."""
+        if not self.wants(item):
+            return
         if len(self._items) >= BACKLOG:
             self._overrun = True
         else:
             self._items.append(item)
         self._news.set()
+
+    def wants(self, item: Item) -> bool:
+        """Say whether an item is for this watcher."""
+        return not self._kinds or item.event is None or item.event.WhichOneof("fact") in self._kinds
 
     async def next(self, within: float) -> Item | None:
         """Return the next item, None when nothing came `within` seconds.
@@ -101,20 +110,24 @@ class Feed:
             if not self._wakes[aggregate]:
                 del self._wakes[aggregate]
 
-    async def watch(self, site: str, after: int | None, *, heartbeat: float) -> AsyncGenerator[Item | None, None]:
-        """Yield the site's events after the sequence `after` (None: from now on); None each `heartbeat` s of silence.
+    async def watch(
+        self, site: str, after: int | None, kinds: frozenset[str] = frozenset(), *, heartbeat: float
+    ) -> AsyncGenerator[Item, None]:
+        """Yield the site's events of `kinds` (empty: of all) after the sequence `after` (None: from now on).
 
-        The first item is a gap when the stream no longer has all of them. Raises ResourceExhausted for a slow reader.
+        After each `heartbeat` seconds without one comes an item that says how far the feed is. The first item is a gap
+        when the stream no longer has all of them. Raises ResourceExhausted for a slow reader.
         """
-        subscription = Subscription()
+        subscription = Subscription(kinds)
         self._sites[site].add(subscription)
         start = self.position
         try:
             if after is not None and after < start:
                 async for item in self._missed(site, after, start):
-                    yield item
+                    if subscription.wants(item):
+                        yield item
             while True:
-                yield await subscription.next(heartbeat)
+                yield await subscription.next(heartbeat) or Item(max(self.position, after or 0))
         finally:
             self._sites[site].discard(subscription)
             if not self._sites[site]:
@@ -164,7 +177,7 @@ async def _stored(link: Link, site: str, after: int, until: int) -> AsyncIterato
     """Yield what the stream has kept of a site, with a gap in front when its beginning is gone."""
     state = (await link.jetstream.stream_info(bus.STREAM)).state
     if state.first_seq > after + 1:
-        yield Item(state.first_seq - 1, None)
+        yield Item(state.first_seq - 1, gap=True)
     info = await _consumer(link, f"kefu.*.{site}.*", after)
     waiting = info.num_pending or 0
     pull = Pull(link, str(info.name), batch=BATCH)

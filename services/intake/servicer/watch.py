@@ -7,8 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message as Pb
 from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.events.v1.event_pb2 import Event
@@ -34,6 +36,7 @@ END: Final = 6
 MOST_ENDS: Final = 5
 # What was there before is no longer kept: read everything anew and go on from this cursor.
 GAP: Final = "gap"
+_KINDS: Final = frozenset(field.name for field in Event.DESCRIPTOR.oneofs_by_name["fact"].fields)
 
 Context = Any
 
@@ -135,31 +138,32 @@ class WatchSiteRpcs:
         behind is told RESOURCE_EXHAUSTED and comes back with its cursor.
         """
         (site,) = SITE.parse(request.parent, "parent")
-        after = _sequence(request.cursor)
+        after, kinds = _sequence(request.cursor), _kinds(request)
         await self._feed.ready()
-        cursor = self._feed.position if after is None else after
-        async with contextlib.aclosing(self._feed.watch(site, after, heartbeat=self._heartbeat)) as items:
+        async with contextlib.aclosing(self._feed.watch(site, after, kinds, heartbeat=self._heartbeat)) as items:
             async for item in items:
-                if item is None:
-                    yield site_api.WatchSiteResponse(cursor=str(cursor))
-                    continue
-                cursor = item.sequence
                 yield _happened(item)
 
 
 def details_of(fact: Pb) -> dict[str, str]:
     """Return a fact's fields as text by name, without those that hold personal data."""
     return {
-        field.name: _text(getattr(fact, field.name))
-        for field in fact.DESCRIPTOR.fields
-        if not field.GetOptions().debug_redact and (field.message_type is None or fact.HasField(field.name))
+        name: _text(getattr(fact, name)) for name, maybe in _shown(fact.DESCRIPTOR) if not maybe or fact.HasField(name)
     }
 
 
+@cache
+def _shown(kind: Descriptor) -> tuple[tuple[str, bool], ...]:
+    """Return the fields of a fact that may be told, each with whether it may be absent."""
+    return tuple(
+        (field.name, field.message_type is not None) for field in kind.fields if not field.GetOptions().debug_redact
+    )
+
+
 def _happened(item: Item) -> site_api.WatchSiteResponse:
-    if item.event is None:
-        return site_api.WatchSiteResponse(cursor=str(item.sequence), kind=GAP)
-    event: Event = item.event
+    event = item.event
+    if event is None:
+        return site_api.WatchSiteResponse(cursor=str(item.sequence), kind=GAP if item.gap else "")
     kind = event.WhichOneof("fact") or ""
     reply = site_api.WatchSiteResponse(cursor=str(item.sequence), kind=kind, time=event.occurred_at)
     if event.aggregate.split("/")[-2:-1] == ["conversations"]:
@@ -185,6 +189,13 @@ def _sequence(cursor: str) -> int | None:
     if not cursor.isdecimal() or len(cursor) > 18:
         raise InvalidArgument.field("cursor", "is not a cursor of this stream")
     return int(cursor)
+
+
+def _kinds(request: site_api.WatchSiteRequest) -> frozenset[str]:
+    for place, kind in enumerate(request.kinds):
+        if kind not in _KINDS:
+            raise InvalidArgument.field(f"kinds[{place}]", f"is none of {', '.join(sorted(_KINDS))}")
+    return frozenset(request.kinds)
 
 
 async def _woken(wake: asyncio.Event, within: float) -> bool:

@@ -35,7 +35,7 @@ async def test_watchers_miss_nothing_over_a_restart_of_the_bus(tmp_path: Path) -
         async with asyncio.timeout(30):
             await feed.ready()
             items = feed.watch(SITE, None, heartbeat=0.05)
-            assert await anext(items) is None
+            assert (await anext(items)).event is None
             await publish(server.url, 1)
             with feed.woken_by(NAME) as wake:
                 seen = await first(items, 1)
@@ -63,7 +63,7 @@ async def test_a_stream_that_was_made_anew_is_read_from_its_end(tmp_path: Path) 
         async with asyncio.timeout(30):
             await feed.ready()
             items = feed.watch(SITE, None, heartbeat=0.05)
-            assert await anext(items) is None
+            assert (await anext(items)).event is None
             for number in (1, 2, 3):
                 await publish(server.url, number)
             assert await first(items, 3) == [(1, 1), (2, 2), (3, 3)]
@@ -81,11 +81,11 @@ async def test_a_stream_that_was_made_anew_is_read_from_its_end(tmp_path: Path) 
         await asyncio.to_thread(server.stop, immediate=True)
 
 
-async def first(items: AsyncIterator[Item | None], count: int) -> list[tuple[int, int]]:
+async def first(items: AsyncIterator[Item], count: int) -> list[tuple[int, int]]:
     """The next items, as (place in the stream, version of the aggregate)."""
     got: list[tuple[int, int]] = []
     while len(got) < count:
         item = await anext(items)
-        if item is not None and item.event is not None:
+        if item.event is not None:
             got.append((item.sequence, item.event.version))
     return got

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -47,9 +47,9 @@ def watch(client: Client, name: str, cursor: str = "") -> Watch:
     return Watch(client.stub.WatchConversation(api.WatchConversationRequest(name=name, cursor=cursor)))
 
 
-def watch_site(desk: Desk, cursor: str = "", person: str = "boss", *roles: str) -> Watch:
+def watch_site(desk: Desk, cursor: str = "", person: str = "boss", *roles: str, kinds: Sequence[str] = ()) -> Watch:
     stub = desk.person(person, *(roles or ("supervisor",))).site
-    return Watch(stub.WatchSite(site_api.WatchSiteRequest(parent=desk.parent, cursor=cursor)))
+    return Watch(stub.WatchSite(site_api.WatchSiteRequest(parent=desk.parent, cursor=cursor, kinds=kinds)))
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -169,6 +169,27 @@ async def test_a_site_stream_resumes_after_its_cursor(desk: Desk) -> None:
     assert {response.conversation for response in seen if response.conversation} >= {second.name}
 
 
+async def test_a_watcher_of_one_kind_hears_of_nothing_else_and_still_moves_on(desk: Desk) -> None:
+    before = str(desk.app._feed.position)
+    for n in range(3):
+        await desk.customer(f"c-{n}").open()
+    await desk.settle()
+    stream = watch_site(desk, before, kinds=["message_added"])
+    assert [(await stream.next()).kind for _ in range(3)] == ["message_added"] * 3
+    stream.close()
+    items = desk.app._feed.watch(desk.site, None, frozenset({"surge_changed"}), heartbeat=0.05)
+    assert (await anext(items)).sequence == desk.app._feed.position
+    await desk.customer("c-4").open()
+    await desk.settle()
+    await until(lambda: desk.app._feed.position > int(stream.cursor))
+    silence = await anext(items)
+    assert (silence.event, silence.sequence) == (None, desk.app._feed.position)
+    await items.aclose()
+    with pytest.raises(InvalidArgument) as refused:
+        await watch_site(desk, kinds=["message_added", "mesage_added"]).next()
+    assert [violation.field for violation in refused.value.fields] == ["kinds[1]"]
+
+
 async def test_many_watchers_share_one_reader(desk: Desk) -> None:
     streams = [watch_site(desk, "", f"p-{n}") for n in range(20)]
     waiting = [asyncio.create_task(stream.next()) for stream in streams]
@@ -196,9 +217,8 @@ async def test_what_is_no_longer_remembered_comes_from_the_stream(desk: Desk) ->
         seen = []
         async with asyncio.timeout(10):
             async for item in fresh.watch(desk.site, start, heartbeat=0.2):
-                if item is None:
+                if item.event is None:
                     break
-                assert item.event is not None
                 seen.append(item.event.aggregate)
         assert list(dict.fromkeys(seen)) == names
     finally:
@@ -221,21 +241,20 @@ async def test_a_cursor_older_than_the_streams_memory_is_told_so(desk: Desk) -> 
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-    assert first is not None
-    assert first.event is None
+    assert first.gap
     assert first.sequence == fresh.position - 1
 
 
 async def test_silence_is_broken_by_heartbeats(desk: Desk) -> None:
     items = desk.app._feed.watch("quiet-site", None, heartbeat=0.01)
-    assert [await anext(items) for _ in range(3)] == [None, None, None]
+    assert [(await anext(items)).event for _ in range(3)] == [None, None, None]
     await items.aclose()
 
 
 async def test_a_reader_that_falls_behind_gets_what_is_queued_and_is_then_dropped() -> None:
     subscription = Subscription()
     for number in range(feeds.BACKLOG + 5):
-        subscription.put(Item(number, None))
+        subscription.put(Item(number))
     got = [await subscription.next(0.01) for _ in range(feeds.BACKLOG)]
     assert [item.sequence for item in got if item] == list(range(feeds.BACKLOG))
     with pytest.raises(ResourceExhausted) as dropped:
