@@ -25,7 +25,7 @@ from services.kit.reconcile import reconcile
 
 BATCH = 500
 POLL_SECONDS = 0.25
-GATHER_SECONDS = 0.005  # what commits within it shares a batch, here and at the consumers: a third less work when busy
+GATHER_SECONDS = 0.02  # what commits within it shares a batch, here and at the consumers
 TRIM_SECONDS = 1.0
 TRIM_ROWS = 5_000
 RECONCILE_SECONDS = 60.0
