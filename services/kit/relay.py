@@ -25,7 +25,7 @@ from services.kit.reconcile import reconcile
 
 BATCH = 500
 POLL_SECONDS = 0.25
-GATHER_SECONDS = 0.005  # what commits within it shares a batch, here and at the consumers: a third less work when busy
+GATHER_SECONDS = 0.02  # what commits within it shares a batch, here and at the consumers
 TRIM_SECONDS = 1.0
 TRIM_ROWS = 5_000
 RECONCILE_SECONDS = 60.0
@@ -125,9 +125,16 @@ class Relay:
         passed = await self._passed(link)
         return int((await self._database.execute(_TRIM, passed, TRIM_ROWS)).split()[-1])
 
+    async def retire(self, link: Link) -> None:
+        """Take the retired consumers out of the stream."""
+        for name in self._retired:
+            with contextlib.suppress(NotFoundError):
+                await link.jetstream.delete_consumer(bus.STREAM, name)
+
     async def _work(self, link: Link) -> None:
         await bus.ensure_stream(link.jetstream, replicas=self._replicas)
-        await self._reconcile(link)
+        await self.retire(link)
+        await reconcile(self._database, link)
         hint = self._database.hints.subscribe(CHANNEL)
         chores = asyncio.create_task(self._chores(link))
         try:
@@ -157,13 +164,8 @@ class Relay:
                     pass
                 if loop.time() - reconciled >= RECONCILE_SECONDS:
                     reconciled = loop.time()
-                    await self._reconcile(link)
-
-    async def _reconcile(self, link: Link) -> None:
-        for name in self._retired:
-            with contextlib.suppress(NotFoundError):
-                await link.jetstream.delete_consumer(bus.STREAM, name)
-        await reconcile(self._database, link)
+                    await self.retire(link)
+                    await reconcile(self._database, link)
 
     async def _passed(self, link: Link) -> int:
         """Return the stream sequence up to which every declared consumer is done; 0 while one of them is missing."""

@@ -1,7 +1,7 @@
 """One transaction per command: the idempotent reply, the effect, audit and events, all or nothing.
 
-`UnitOfWork.run` is for single commands. Hot paths that share a transaction (`group_commit`) use `find_replies` and
-`store_replies` inside it, with the same table and the same rules.
+`UnitOfWork.run` is for single commands. Hot paths that share a transaction (`group_commit`) read and write replies in
+statements of their own, with the same table and the same rules.
 """
 
 from __future__ import annotations
@@ -28,15 +28,6 @@ RETURNING true
 """
 _STORED = "SELECT fingerprint, reply FROM kefu_requests WHERE subject = $1 AND request_id = $2"
 _KEEP = "UPDATE kefu_requests SET reply = $3 WHERE subject = $1 AND request_id = $2"
-_FIND = """
-SELECT r.subject, r.request_id, r.fingerprint, r.reply FROM kefu_requests r
-JOIN unnest($1::text[], $2::text[]) AS k (subject, request_id) USING (subject, request_id)
-"""
-_STORE = """
-INSERT INTO kefu_requests (subject, request_id, method, fingerprint, reply)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[]) AS r (s, i, m, f, reply)
-ORDER BY s, i
-"""
 _EXPIRE = "DELETE FROM kefu_requests WHERE created_at < now() - make_interval(days => $1)"
 
 
@@ -80,30 +71,6 @@ class UnitOfWork:
             reply = convert(await handler(tx))
             await tx.execute(_KEEP, *key, reply)
             return reply
-
-
-async def find_replies(tx: Transaction, calls: Sequence[Call]) -> dict[tuple[str, str], Reply | InvalidArgument]:
-    """Return what is stored for the calls' (subject, request id): the reply, or the error for other arguments."""
-    asked = {(c.principal.subject, c.request_id): c for c in calls if c.request_id}
-    rows = await tx.fetch(_FIND, [subject for subject, _ in asked], [request_id for _, request_id in asked])
-    found: dict[tuple[str, str], Reply | InvalidArgument] = {}
-    for row in rows:
-        key = (row["subject"], row["request_id"])
-        method, fingerprint = asked[key].method, asked[key].fingerprint
-        fits = row["fingerprint"] == fingerprint
-        found[key] = Reply(*key, method, fingerprint, row["reply"]) if fits else reused(key[1])
-    return found
-
-
-async def store_replies(tx: Transaction, replies: Sequence[Reply]) -> None:
-    """Store replies with the effects of their commands.
-
-    Raises asyncpg.UniqueViolationError when a twin in another transaction was faster: the group is rolled back, and its
-    commands find the twin's reply when they are run again one by one.
-    """
-    if replies:
-        rows = zip(*((r.subject, r.request_id, r.method, r.fingerprint, r.reply) for r in replies), strict=True)
-        await tx.execute(_STORE, *(list(column) for column in rows))
 
 
 async def expire_replies(tx: Transaction) -> int:

@@ -22,7 +22,6 @@ from services.intake.domain.commands import Accept, Append, Command, Open, Targe
 from services.intake.domain.conversation import Conversation, Message
 from services.intake.domain.decide import Context, Decision, customers_own, decide, open_new, own, queue_of
 from services.intake.domain.refusal import Forbidden, Missing, Refusal
-from services.intake.domain.rules import SiteRules
 from services.intake.domain.values import ONLINE, CallerKind, MessageKind, State
 from services.intake.store import reads
 from services.intake.store.reads import Stored
@@ -30,7 +29,7 @@ from services.kit import call
 from services.kit.db import Database, Transaction
 from services.kit.errors import Aborted, KefuError
 from services.kit.group_commit import GroupCommit
-from services.kit.uow import Reply, find_replies, reused
+from services.kit.uow import Reply, reused
 
 AnyJob: TypeAlias = Job[Any]
 # Site, person and sealed name → the name.
@@ -38,8 +37,8 @@ PersonName: TypeAlias = Callable[[str, str, bytes], str]
 
 # How often a command that meets a twin's traces is tried: each time the twin has got further.
 _TRIES: Final = 5
-# One lane with a moment's patience makes groups twice as full as two lanes without: docs/decisions/0101.
-_LINGER_SECONDS: Final = 0.002
+# One lane with a moment's patience makes groups twice as full as two lanes without: docs/decisions/0101 and 0111.
+_LINGER_SECONDS: Final = 0.005
 
 
 class Commands:
@@ -113,11 +112,9 @@ class _Group:
         self._rules = rules
         self._person_name = person_name
         self._bot_patience_s = bot_patience_s
-        self._known_rules: dict[str, SiteRules] = {}
         self._stored: dict[int, Stored] = {}
         self._sent: dict[tuple[str, str, str], Message] = {}
-        self._tiers: dict[reads.Key, str] = {}
-        self._surges: set[str] = set()
+        self._known = reads.Known()
         self._people: Mapping[reads.Key, Target] = {}
 
     async def load(self, jobs: Sequence[AnyJob]) -> None:
@@ -128,9 +125,7 @@ class _Group:
         conversations, stored = await reads.lock_with_replies(tx, asked)
         work.take(conversations)
         self._stored = {id(known[place][1]): reply for place, reply in stored.items()}
-        opens = [(job, job.command) for job in jobs if isinstance(job.command, Open)]
-        if opens:
-            await self._load_opens(opens)
+        await self._load_opens([(job, job.command) for job in jobs if isinstance(job.command, Open)])
         await self._load_known(jobs)
         twice = [
             (job.site, job.id, job.command.external_id)
@@ -141,28 +136,25 @@ class _Group:
         self._people = await reads.targets(tx, [key for job in jobs if (key := self._person(job))])
 
     async def _load_opens(self, opens: Sequence[tuple[AnyJob, Open]]) -> None:
-        tx, work = self._work.tx, self._work
         external = [(job.site, open_.channel, open_.external_id) for job, open_ in opens if open_.external_id]
         bursts = [(job.site, key) for job, open_ in opens if (key := self._burst_key(job, open_))]
-        work.take(await reads.lock_found(tx, external, bursts))
-        repeated = await find_replies(tx, [job.call for job, _ in opens if job.request])
-        for job, _ in opens:
-            stored = repeated.get(job.request) if job.request else None
-            if isinstance(stored, Reply):
-                self._stored[id(job)] = Stored(stored.fingerprint, stored.reply)
-            elif stored is not None:
-                self._stored[id(job)] = Stored(b"", b"")
-        await self._load_repeated([self._stored[id(job)].reply for job, _ in opens if id(job) in self._stored])
+        self._work.take(await reads.lock_found(self._work.tx, external, bursts))
 
     async def _load_known(self, jobs: Sequence[AnyJob]) -> None:
         """Load what the first words of a conversation are judged by, whether they open it or come after entering."""
-        asking = [(job.site, job.command.customer) for job in jobs if isinstance(job.command, Open)]
+        asking: list[tuple[str, str, str, str]] = []
         for job in jobs:
-            entered = self._work.find(job.site, job.id) if isinstance(job.command, Append) else None
-            if entered is not None and entered.state is State.NEW:
-                asking.append((job.site, entered.customer))
-        if asking:
-            self._tiers, self._surges = await reads.known(self._work.tx, asking)
+            if isinstance(job.command, Open):
+                asking.append((job.site, job.command.customer, *(job.request or ("", ""))))
+            elif isinstance(job.command, Append):
+                entered = self._work.find(job.site, job.id)
+                if entered is not None and entered.state is State.NEW:
+                    asking.append((job.site, entered.customer, "", ""))
+        self._known = await reads.known(self._work.tx, asking)
+        for job in jobs:
+            if job.request and (reply := self._known.stored.get(job.request)):
+                self._stored[id(job)] = reply
+        await self._load_repeated([stored.reply for stored in self._known.stored.values()])
 
     async def _load_repeated(self, kept: Sequence[bytes]) -> None:
         """Load what earlier replies opened: people's words are not kept with the reply."""
@@ -205,7 +197,7 @@ class _Group:
                 own(conversation, job.caller)
                 return Outcome(conversation, sent)
             if self._bot_patience_s:
-                command = replace(command, surge=job.site in self._surges, bot_patience_s=self._bot_patience_s)
+                command = replace(command, surge=job.site in self._known.surges, bot_patience_s=self._bot_patience_s)
             if command.kind is MessageKind.GREETING:
                 command = replace(command, author_name=self._name(job))
         elif isinstance(command, Accept):
@@ -240,7 +232,7 @@ class _Group:
             own(known, job.caller)
             if again is not None or not command.text:
                 return Outcome(known)
-            surge = job.site in self._surges
+            surge = job.site in self._known.surges
             words = Append(MessageKind.TEXT, command.text, surge=surge, bot_patience_s=self._bot_patience_s)
             return self._decided(job, decide(known, words, context))
         earlier = self._work.find_burst(job.site, key)
@@ -250,8 +242,8 @@ class _Group:
             self._work.replace(freed)
         command = replace(
             command,
-            tier=self._tiers.get((job.site, command.customer), command.tier),
-            surge=job.site in self._surges,
+            tier=self._known.tiers.get((job.site, command.customer), command.tier),
+            surge=job.site in self._known.surges,
             bot_patience_s=self._bot_patience_s,
         )
         return self._decided(job, open_new(command, context, burst=key))

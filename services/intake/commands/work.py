@@ -14,7 +14,6 @@ from services.intake.domain.history import Clocked
 from services.intake.store import writes
 from services.intake.store.reads import Key
 from services.intake.store.writes import Batch
-from services.kit import timers
 from services.kit.db import Transaction
 from services.kit.outbox import Row
 from services.kit.timers import Timer
@@ -105,15 +104,11 @@ class Work:
             self._route.add(site)
 
     async def save(self) -> None:
-        """Write everything. Timers go before people: whoever holds a timer that fires asks for people next."""
-        tx = self.tx
-        if self._changed or self.replies:
-            await writes.store(tx, self._batch())
+        """Write everything."""
         for site in self._route:
             self._arm[site, ""] = self._site_timer(site, self.now)
-        if self._arm:
-            await timers.arm(tx, sorted(self._arm.values(), key=lambda timer: timer.key))
-        await writes.shift_loads(tx, self._loads, self.now)
+        if self._changed or self.replies or self._arm:
+            await writes.save(self.tx, self._batch())
 
     def _batch(self) -> Batch:
         return Batch(
@@ -123,6 +118,8 @@ class Work:
             changes=self._changes(),
             facts=self._outbox,
             replies=self.replies,
+            timers=list(self._arm.values()),
+            loads=self._loads,
         )
 
     def _index(self, conversation: Conversation, key: Key) -> None:

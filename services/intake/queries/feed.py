@@ -11,6 +11,7 @@ import contextlib
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kefu.events.v1.event_pb2 import Event
 from nats.js import api
@@ -36,6 +37,17 @@ class Item:
     sequence: int
     event: Event | None = None
     gap: bool = False
+
+
+class _Kept(NamedTuple):
+    """A remembered event, as it came: thousands of parsed ones cost more to keep than one to parse."""
+
+    sequence: int
+    site: str
+    data: bytes
+
+    def item(self) -> Item:
+        return Item(self.sequence, Event.FromString(self.data))
 
 
 class Subscription:
@@ -84,7 +96,7 @@ class Feed:
     def __init__(self, url: str, *, name: str = "intake-feed", remembered: int = REMEMBERED) -> None:
         self._url = url
         self._name = name
-        self._recent: deque[Item] = deque(maxlen=remembered)
+        self._recent: deque[_Kept] = deque(maxlen=remembered)
         self._sites: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._wakes: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._read = asyncio.Event()
@@ -134,15 +146,15 @@ class Feed:
                 del self._sites[site]
 
     async def _missed(self, site: str, after: int, until: int) -> AsyncIterator[Item]:
-        recent = [item for item in self._recent if after < item.sequence <= until]
+        recent = [kept for kept in self._recent if after < kept.sequence <= until]
         oldest = self._recent[0].sequence if self._recent else until + 1
         if after + 1 < oldest:
             async with bus.connected(self._url, f"{self._name}-resume") as link:
                 async for item in _stored(link, site, after, min(until, oldest - 1)):
                     yield item
-        for item in recent:
-            if item.event is not None and item.event.site == site:
-                yield item
+        for kept in recent:
+            if kept.site == site:
+                yield kept.item()
 
     async def _work(self, link: Link) -> None:
         await bus.ensure_stream(link.jetstream)
@@ -155,13 +167,17 @@ class Feed:
         pull = await _reader(link, bus.SUBJECTS, self.position)
         while True:
             for message in await pull.next():
-                self._tell(Item(message.metadata.sequence.stream, Event.FromString(message.data)))
+                self._tell(_Kept(message.metadata.sequence.stream, message.subject.split(".")[2], message.data))
 
-    def _tell(self, item: Item) -> None:
-        self.position = item.sequence
-        self._recent.append(item)
+    def _tell(self, kept: _Kept) -> None:
+        self.position = kept.sequence
+        self._recent.append(kept)
+        watchers = self._sites.get(kept.site)
+        if not watchers and not self._wakes:
+            return
+        item = kept.item()
         assert item.event is not None
-        for subscription in self._sites.get(item.event.site, ()):
+        for subscription in watchers or ():
             subscription.put(item)
         for wake in self._wakes.get(item.event.aggregate, ()):
             wake.set()

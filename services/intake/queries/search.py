@@ -91,7 +91,8 @@ class Indexer:
         """Index everything that is noted now and return how many rows of the queue that was."""
         total = 0
         while True:
-            async with self._database.transaction() as tx:
+            # what a power cut takes from the index it gives back to the queue
+            async with self._database.transaction(durable=False) as tx:
                 done = await index_batch(tx)
             total += done
             if done < BATCH:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from services.intake.domain.commands import Target
@@ -54,10 +54,11 @@ FROM messages m JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (site, conv
 WHERE m.external_id <> ''
 """
 _KNOWN: Final = """
-SELECT k.site, k.customer, t.tier, coalesce(s.surge, false) AS surge
-FROM unnest($1::text[], $2::text[]) AS k (site, customer)
+SELECT k.site, k.customer, t.tier, coalesce(s.surge, false) AS surge, k.subject, k.request_id, r.fingerprint, r.reply
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (site, customer, subject, request_id)
 LEFT JOIN customer_tiers t ON t.site = k.site AND t.customer = k.customer
 LEFT JOIN site_states s ON s.site = k.site
+LEFT JOIN kefu_requests r ON r.subject = k.subject AND r.request_id = k.request_id
 """
 _TARGETS: Final = """
 SELECT a.site, a.person, a.display_name_sealed, a.certified,
@@ -123,12 +124,28 @@ async def sent_before(tx: Transaction, keys: Iterable[tuple[str, str, str]]) -> 
     return {(m.site, m.conversation, m.external_id): m for m in found}
 
 
-async def known(tx: Transaction, keys: Iterable[Key]) -> tuple[dict[Key, str], set[str]]:
-    """Return the tiers of customers by (site, customer), where they are known, and the sites that are in surge mode."""
-    ordered = sorted(set(keys))
-    found = await tx.fetch(_KNOWN, *_columns(ordered))
-    tiers = {(row["site"], row["customer"]): row["tier"] for row in found if row["tier"]}
-    return tiers, {row["site"] for row in found if row["surge"]}
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What first words are judged by: tiers by (site, customer) where they are known, the sites that are in surge mode;
+    and the replies that are stored already by (subject, request id)."""
+
+    tiers: Mapping[Key, str] = field(default_factory=dict)
+    surges: frozenset[str] = frozenset()
+    stored: Mapping[Key, Stored] = field(default_factory=dict)
+
+
+async def known(tx: Transaction, commands: Sequence[tuple[str, str, str, str]]) -> Known:
+    """Return what is known to commands (site, customer, subject, request id) that are, or may be, first words."""
+    found = await tx.fetch(_KNOWN, *_columns(commands)) if commands else ()
+    return Known(
+        {(row["site"], row["customer"]): row["tier"] for row in found if row["tier"]},
+        frozenset(row["site"] for row in found if row["surge"]),
+        {
+            (row["subject"], row["request_id"]): Stored(row["fingerprint"], row["reply"])
+            for row in found
+            if row["fingerprint"] is not None
+        },
+    )
 
 
 async def targets(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Target]:

@@ -65,9 +65,11 @@ class InLine:
 
 async def hold(tx: Transaction, site: str) -> Held:
     """Wait until nobody else gives out this site's work, and keep it so until the transaction ends."""
-    await tx.execute(_ENTER, site)
     row = await tx.fetchrow(_HOLD, site)
-    assert row is not None
+    if row is None:  # its first pass
+        await tx.execute(_ENTER, site)
+        row = await tx.fetchrow(_HOLD, site)
+        assert row is not None
     return Held(row["surge"], row["customers_online"])
 
 

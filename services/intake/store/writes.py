@@ -6,10 +6,8 @@ whether it is a nested one, but at a tuple only once.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
@@ -17,28 +15,18 @@ from services.intake.domain.clock import Change, What
 from services.intake.domain.conversation import COLUMNS, Conversation, Message
 from services.intake.domain.history import Entry
 from services.intake.store import rows
-from services.kit import outbox
+from services.kit import outbox, timers
 from services.kit.db import Transaction
 from services.kit.errors import Aborted
 from services.kit.outbox import Row
+from services.kit.timers import Timer
 from services.kit.uow import Reply
 
-_STORE: Final = """
-SELECT intake_store_2(
+_SAVE: Final = """
+SELECT intake_save(
     $1::conversation_light_2[], $2::conversation_whole_2[], $3::conversation_whole_2[], $4::message_row[],
-    $5::history_row[], $6::outcome_row[], $7::fact_row[], $8::reply_row[])
-"""
-_LOADS: Final = """
-WITH held AS (
-    SELECT a.site, a.person, d.delta
-    FROM agents a JOIN unnest($1::text[], $2::text[], $3::integer[]) AS d (site, person, delta)
-        ON a.site = d.site AND a.person = d.person
-    ORDER BY a.site, a.person
-    FOR UPDATE OF a)
-UPDATE agents a
-SET load = a.load + held.delta,
-    idle_since = CASE WHEN a.load + held.delta = 0 THEN $4 ELSE a.idle_since END
-FROM held WHERE a.site = held.site AND a.person = held.person
+    $5::history_row[], $6::outcome_row[], $7::fact_row[], $8::reply_row[], $9, $10, $11, $12, $13, $14,
+    $15::load_row[], $16)
 """
 _SETTLED: Final = {
     What.MET: "MET",
@@ -67,7 +55,8 @@ _CLOCKS: Final = COLUMNS.index("clocks")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything of a group. `changed` has (as loaded, as it is to be), None for what is new."""
+    """Everything of a group. `changed` has (as loaded, as it is to be), None for what is new; `loads` what to add to
+    people's loads by (site, person)."""
 
     changed: Sequence[tuple[Conversation | None, Conversation]]
     messages: Iterable[Message] = ()
@@ -75,10 +64,16 @@ class Batch:
     changes: Iterable[tuple[Conversation, str, Change]] = ()
     facts: Sequence[tuple[Row, str]] = ()
     replies: Iterable[Reply] = ()
+    timers: Sequence[Timer] = ()
+    loads: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-async def store(tx: Transaction, batch: Batch) -> None:
-    """Write a batch. Raises Aborted if a conversation is gone, driver errors where a constraint says no."""
+async def save(tx: Transaction, batch: Batch) -> None:
+    """Write a batch.
+
+    Raises Aborted if a conversation is gone, driver errors where a constraint says no: somebody's load, for example,
+    never exceeds their capacity.
+    """
     light: list[tuple[Any, ...]] = []
     whole: list[tuple[Any, ...]] = []
     fresh: list[tuple[Any, ...]] = []
@@ -90,7 +85,7 @@ async def store(tx: Transaction, batch: Batch) -> None:
         else:
             whole.append(_row(after))
     updated = await tx.fetchval(
-        _STORE,
+        _SAVE,
         light,
         whole,
         fresh,
@@ -99,18 +94,15 @@ async def store(tx: Transaction, batch: Batch) -> None:
         _outcomes(batch.changes),
         [(fact.id, fact.subject, fact.aggregate, fact.version, fact.payload, trace) for fact, trace in batch.facts],
         [(reply.subject, reply.request_id, reply.method, reply.fingerprint, reply.reply) for reply in batch.replies],
+        *timers.arm_columns(batch.timers),
+        [(site, person, delta) for (site, person), delta in batch.loads.items() if delta],
+        tx.now,
     )
     if updated != len(light) + len(whole):
         raise Aborted
+    timers.hint(tx, batch.timers)
     if batch.facts:
         tx.hint(outbox.CHANNEL)
-
-
-async def shift_loads(tx: Transaction, loads: Counter[tuple[str, str]], now: datetime) -> None:
-    """Add to people's loads by (site, person). The table refuses what would exceed somebody's capacity."""
-    shifted = sorted((site, person, delta) for (site, person), delta in loads.items() if delta)
-    if shifted:
-        await tx.execute(_LOADS, *map(list, zip(*shifted, strict=True)), now)
 
 
 def _light_row(c: Conversation) -> tuple[Any, ...]:

@@ -76,6 +76,7 @@ class Hints:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _send(self, connection: Connection) -> None:
+        await connection.execute("SET synchronous_commit = off", timeout=ANSWER_SECONDS)  # a hint waits for no disk
         while True:
             await self._something.wait()
             await asyncio.sleep(EVERY)

@@ -2,7 +2,7 @@
 
 from services.kit.timers.dispatcher import Dispatcher, Fire
 from services.kit.timers.servicer import ClockServicer
-from services.kit.timers.table import CHANNEL, Timer, arm, arm_columns, cancel, cancel_columns, hold
+from services.kit.timers.table import CHANNEL, Timer, arm, arm_columns, cancel, cancel_columns, hint, hold
 from services.kit.timers.virtual import VirtualTime
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "arm_columns",
     "cancel",
     "cancel_columns",
+    "hint",
     "hold",
 ]

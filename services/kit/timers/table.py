@@ -1,8 +1,7 @@
 """The timer table: one row per (owner, kind), replaced by arming again.
 
 A service that arms inside a statement of its own calls the SQL functions `kefu_arm(…)` and `kefu_cancel(…)` there, with
-the arrays of `arm_columns` and `cancel_columns`. Such a service also calls `tx.hint(CHANNEL)` when a deadline lies
-nearer than `POLL_SECONDS`; later ones are found in time anyway.
+the arrays of `arm_columns` and `cancel_columns`, and `hint` afterwards.
 """
 
 from __future__ import annotations
@@ -78,9 +77,15 @@ async def arm(tx: Transaction, timers: Sequence[Timer]) -> int:
     if not timers:
         return 0
     armed = int(await tx.fetchval(ARM, *arm_columns(timers)))
-    if min(timer.due_at for timer in timers) < tx.now + timedelta(seconds=POLL_SECONDS):
-        tx.hint(CHANNEL)
+    hint(tx, timers)
     return armed
+
+
+def hint(tx: Transaction, timers: Iterable[Timer]) -> None:
+    """Wake the dispatchers for what is due sooner than they look by themselves."""
+    soon = tx.now + timedelta(seconds=POLL_SECONDS)
+    if any(timer.due_at < soon for timer in timers):
+        tx.hint(CHANNEL)
 
 
 async def cancel(tx: Transaction, keys: Sequence[Key]) -> int:

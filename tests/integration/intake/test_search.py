@@ -68,6 +68,28 @@ async def test_erasure_clears_what_was_searchable_and_other_sites_find_nothing(d
     assert await found(boss, "羽绒服") == []
 
 
+async def test_what_waits_to_be_indexed_is_forgotten_with_the_rest(desk: Desk) -> None:
+    boss, customer = desk.person("boss", "supervisor"), desk.customer("c-1")
+    opened = await customer.open("羽绒服")
+    assert await found(boss, "羽绒服") == [opened.name]
+    async with desk.app.database.transaction() as tx:
+        await tx.execute("LOCK search_queue IN EXCLUSIVE MODE")  # the worker's indexer waits
+        id_ = opened.name.rpartition("/")[2]
+        await tx.execute("INSERT INTO search_queue VALUES ($1, $2, '')", desk.site, id_)
+        assert await search.clear(tx, desk.site, [id_]) == 1
+    assert await found(boss, "羽绒服") == []
+
+
+async def test_each_message_adds_its_words_and_nothing_is_read_twice(desk: Desk) -> None:
+    boss, customer = desk.person("boss", "supervisor"), desk.customer("c-1")
+    opened = await customer.open("羽绒服", subject="优惠券")
+    assert await found(boss, "羽绒服 优惠券") == [opened.name]
+    # what is indexed is not looked at again: a word that is gone from its row meanwhile stays found until it is cleared
+    await desk.app.database.execute("UPDATE messages SET text = '' WHERE conversation = $1", opened.name.split("/")[-1])
+    await customer.say(opened.name, "什么时候发货")
+    assert await found(boss, "羽绒服 优惠券 发货") == [opened.name]
+
+
 async def test_notes_are_found_by_colleagues_and_names_by_nobody(desk: Desk) -> None:
     ann = await desk.staff("ann")
     opened = await desk.customer("c-1", name="欧阳娜娜").open("您好")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from kefu.events.v1.event_pb2 import ConversationMoved, Event
+from nats.js import api
 
 from services.kit import bus, call, parked
 from services.kit.db import Database, Transaction
@@ -224,6 +225,36 @@ async def test_a_message_lost_by_the_stream_is_published_again(fresh: Database, 
         await link.jetstream.purge_stream(bus.STREAM)
         async with running(*start(fresh, nats_url, Seen())):
             await eventually(lambda: _is(fresh, 5))
+
+
+async def test_what_the_stream_refuses_ends_what_counts_as_published(nats_url: str) -> None:
+    """Order holds: what came after a refused message is published again with it."""
+    async with bus.connected(nats_url, "t") as link:
+        await bus.ensure_stream(link.jetstream)
+        last = (await link.jetstream.stream_info(bus.STREAM)).state.last_seq
+        refused = {api.Header.EXPECTED_LAST_SEQUENCE: "999999999"}
+        messages = [("kefu.t.desk.x", b"1", {}), ("kefu.t.desk.x", b"2", refused), ("kefu.t.desk.x", b"3", {})]
+        assert await link.publish(messages) == [last + 1]
+        assert await link.publish([("kefu.t.desk.x", b"4", {}), ("nobody.listens", b"5", {})]) == [last + 3]
+
+
+async def test_a_connection_that_breaks_ends_the_wait_for_answers(tmp_path: Path) -> None:
+    server = EmbeddedNats(tmp_path / "nats")
+    await asyncio.to_thread(server.start)
+    async with bus.connected(server.url, "t") as link, asyncio.timeout(4):  # sooner than bus.ANSWER_SECONDS
+        await link.client.subscribe("nobody.answers")
+        waiting = asyncio.create_task(link.publish([("nobody.answers", b"", {})]))
+        await link.client.flush()
+        await asyncio.to_thread(server.stop, immediate=True)
+        assert await waiting == []
+
+
+async def test_a_retired_consumer_leaves_the_stream(fresh: Database, nats_url: str) -> None:
+    async with bus.connected(nats_url, "t") as link:
+        await bus.ensure_stream(link.jetstream)
+        await link.jetstream.add_consumer(bus.STREAM, api.ConsumerConfig(durable_name="kit-yesterday"))
+        await Relay(fresh, nats_url, retired=["kit-never-here", "kit-yesterday"]).retire(link)
+        assert all(info.name != "kit-yesterday" for info in await link.jetstream.consumers_info(bus.STREAM))
 
 
 async def _published(database: Database) -> bool:

@@ -13,7 +13,7 @@ from services.kit.call import Call
 from services.kit.db import Database, Transaction
 from services.kit.errors import FailedPrecondition, InvalidArgument
 from services.kit.testing.polling import eventually
-from services.kit.uow import Reply, UnitOfWork, expire_replies, find_replies, store_replies
+from services.kit.uow import UnitOfWork, expire_replies
 
 
 def call(request_id: str | None, *, subject: str = "ann", fingerprint: bytes = b"f") -> Call:
@@ -106,16 +106,6 @@ async def test_events_and_audit_commit_with_the_effect_or_not_at_all(database: D
     event = Event.FromString(row["payload"])
     assert event.id
     assert event.occurred_at.seconds
-
-
-async def test_replies_of_a_group(database: Database) -> None:
-    known = Reply("ann", "g1", "m", b"f", b"reply")
-    async with database.transaction() as tx:
-        await store_replies(tx, [known])
-        found = await find_replies(tx, [call("g1"), call("g2"), call(None)])
-        assert found == {("ann", "g1"): known}
-        other = (await find_replies(tx, [call("g1", fingerprint=b"x")]))[("ann", "g1")]
-        assert isinstance(other, InvalidArgument)
 
 
 async def test_old_replies_expire(database: Database) -> None:
