@@ -29,7 +29,7 @@ from services.stack.home import SERVICES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PURPOSE = "kit.words"
-WORDS = Sealed("words", "word_sealed", PURPOSE, "site || '/' || id")
+WORDS = Sealed("words", "word_sealed", f"'{PURPOSE}'", "site || '/' || id")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
