@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import math
 import os
 import platform
+import statistics
 import sys
 import time
 import uuid
@@ -31,6 +33,25 @@ from tests.bench.report import percentile, quick
 FILE = Path(__file__).resolve().parents[2] / "docs" / "operations" / "capacity.json"
 SECONDS = 5.0 if quick() else 25.0
 SAMPLE_SECONDS = 2.0
+# Workload of the chart → the process that does its work here. Serving and background work share one on one machine,
+# so that each of the two is measured with the other's: more than it has alone.
+ROLES = {
+    "intake": "intake",
+    "intake-work": "intake",
+    "staffing": "staffing",
+    "staffing-work": "staffing",
+    "crm": "crm",
+    "crm-work": "crm",
+    "gateway": "gateway",
+    "gateway-work": "gateway",
+    "gateway-stream": "stream",
+}
+# The sizing model's assumptions: what somebody at work and their customers cause in the busiest hour.
+CONVERSATIONS_AN_HOUR = 12
+CALLS_A_CONVERSATION = 40
+STREAMS_A_PERSON = 1.2
+BUSY = 0.6  # of a core that a pod is planned to use
+SIZES = (50, 200, 1_000, 3_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +185,32 @@ async def run(stack: Running) -> list[dict[str, Any]]:
     return found
 
 
+def slope(points: Sequence[Mapping[str, Any]], process: str, figure: str, cause: str) -> tuple[float, float]:
+    """Least squares of a process's figure on a cause: value at zero, and more for each one of the cause."""
+    xs = [float(point[cause]) for point in points]
+    ys = [float(point["processes"][process][figure]) for point in points]
+    line = statistics.linear_regression(xs, ys)
+    return max(0.0, line.intercept), max(0.0, line.slope)
+
+
+def sizing(points: Sequence[Mapping[str, Any]]) -> str:
+    """A model, extrapolated from the points: cores and pods by people at work at the same time."""
+    lines = [
+        "| people | calls/s | streams | " + " | ".join(f"{name}: cores, pods" for name in points[0]["processes"]) + " |"
+    ]
+    lines.append("|" + "--:|" * (3 + len(points[0]["processes"])))
+    for people in SIZES:
+        calls = people * CONVERSATIONS_AN_HOUR * CALLS_A_CONVERSATION / 3600
+        cells = []
+        for name in points[0]["processes"]:
+            base, more = slope(points, name, "cores", "calls")
+            cores = base + more * calls
+            pods = "" if name in ("postgresql", "nats") else f", {max(2, math.ceil(cores / BUSY))}"
+            cells.append(f"{cores:.1f}{pods}")
+        lines.append(f"| {people:,} | {calls:,.0f} | {people * STREAMS_A_PERSON:,.0f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def table(points: Sequence[Mapping[str, Any]]) -> str:
     """The points as Markdown: a line for each process, MiB and cores at each load."""
     heads = [f"{one['calls']:.0f}/s, {one['streams']} streams, {one['open']} open" for one in points]
@@ -180,7 +227,7 @@ def main() -> None:
     """Measure, write, print."""
     with running() as stack:
         points = asyncio.run(run(stack))
-    sys.stdout.write(table(points) + "\n")
+    sys.stdout.write(f"{table(points)}\n\n{sizing(points)}\n")
     if quick():
         return
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
