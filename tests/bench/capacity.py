@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 
 from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
+from services.stack.infra import DATABASE
 from tests.bench.bench_gateway import SITE, Running, mix, running
 from tests.bench.http_load import Outcome, exchange, open_loop, request
 from tests.bench.memory import resident
@@ -63,7 +65,7 @@ class Point:
     open: int
 
 
-POINTS = (Point(0, 0, 0), Point(50, 100, 200), Point(100, 250, 600), Point(150, 500, 1_000))
+POINTS = (Point(0, 0, 0), Point(25, 100, 200), Point(50, 250, 600), Point(100, 500, 1_000))
 
 
 @dataclass(slots=True)
@@ -172,17 +174,33 @@ async def measure(stack: Running, point: Point, draw: Any) -> dict[str, Any]:
     }
 
 
-async def run(stack: Running) -> list[dict[str, Any]]:
-    """Every point, from little to much."""
+async def stored(stack: Running) -> tuple[int, int]:
+    """Bytes of intake's tables with their indexes, and messages in them."""
+    connection = await asyncpg.connect(EmbeddedPostgres(stack.home.postgres).dsn(DATABASE))
+    try:
+        row = await connection.fetchrow(
+            "SELECT sum(pg_total_relation_size(c.oid))::bigint, (SELECT count(*) FROM intake.messages) FROM pg_class c"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'intake'::regnamespace"
+        )
+        assert row is not None
+        return row[0], row[1]
+    finally:
+        await connection.close()
+
+
+async def run(stack: Running) -> tuple[list[dict[str, Any]], float]:
+    """Every point, from little to much; and what a message took on disk, in bytes."""
     idle, *loads = POINTS
     found = [await measure(stack, idle, None)]
     draw = await mix(stack)
+    before, messages = await stored(stack)
     is_open = loads[0].open
     for point in loads:
         await open_more(stack, point.open - is_open)
         is_open = point.open
         found.append(await measure(stack, point, draw))
-    return found
+    after, more = await stored(stack)
+    return found, (after - before) / (more - messages)
 
 
 def slope(points: Sequence[Mapping[str, Any]], process: str, figure: str, cause: str) -> tuple[float, float]:
@@ -226,13 +244,19 @@ def table(points: Sequence[Mapping[str, Any]]) -> str:
 def main() -> None:
     """Measure, write, print."""
     with running() as stack:
-        points = asyncio.run(run(stack))
-    sys.stdout.write(f"{table(points)}\n\n{sizing(points)}\n")
+        points, message = asyncio.run(run(stack))
+    sys.stdout.write(f"{table(points)}\n\n{sizing(points)}\n\n{message:.0f} bytes a message\n")
     if quick():
         return
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    record = {"command": "make capacity", "measured": today, "machine": machine, "points": points}
+    record: dict[str, Any] = {
+        "command": "make capacity",
+        "measured": today,
+        "machine": machine,
+        "bytes_a_message": round(message),
+    }
+    record["points"] = points
     FILE.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
