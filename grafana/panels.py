@@ -19,7 +19,7 @@ from services.stack.commands.table import columns
 from services.stack.home import Home, StackError
 
 DASHBOARDS: Final = Path(__file__).parent / "dashboards"
-EVERYTHING: Final = {"$__rate_interval": "2m", "$job": ".+", "$namespace": ".*", "$site": ".+"}
+EVERYTHING: Final = {"$__rate_interval": "1m", "$job": ".+", "$namespace": ".*", "$site": ".+"}
 Sample = tuple[dict[str, str], float]
 
 

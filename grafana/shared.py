@@ -70,7 +70,7 @@ KEPT: Final = Panel(
         "15 分钟内到期的首次响应承诺中按时兑现的比例，未答复的也计入；尚无到期时为 1。",
     ),
     {
-        "{{site}}": 'site:kefu_promises_kept:ratio15m{$ns, site=~"$site", clock="FIRST_RESPONSE"}'
+        "{{site}}": 'min by (site) (site:kefu_promises_kept:ratio15m{$ns, site=~"$site", clock="FIRST_RESPONSE"})'
         ' or sum by (site) (kefu_intake_surge_active{$sel, site=~"$site"}) * 0 + 1'
     },
     "percentunit",

@@ -18,7 +18,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """One column. `purpose` and `record` (SQL over the row) are what its values were sealed with."""
+    """One column. `purpose` and `record` give what its values were sealed with, in SQL over the row."""
 
     table: str
     column: str
@@ -35,7 +35,8 @@ class Sealed:
     @property
     def select(self) -> str:
         """A batch of rows to rewrap."""
-        return f"SELECT ctid, {self.column} AS sealed, {self.record} AS record FROM {self._old} LIMIT {BATCH}"  # noqa: S608
+        context = f"{self.purpose} AS purpose, {self.record} AS record"
+        return f"SELECT ctid, {self.column} AS sealed, {context} FROM {self._old} LIMIT {BATCH}"  # noqa: S608
 
     @property
     def update(self) -> str:
@@ -47,7 +48,7 @@ class Sealed:
         )
 
 
-KIT = (Sealed("kefu_letters", "sealed", letters.PURPOSE, "id"),)
+KIT = (Sealed("kefu_letters", "sealed", f"'{letters.PURPOSE}'", "id"),)
 
 
 async def rewrap(database: Database, vault: Vault, columns: Sequence[Sealed]) -> int:
@@ -64,7 +65,7 @@ async def _rewrap(database: Database, vault: Vault, column: Sealed) -> int:
     while rows := await database.fetch(column.select, vault.current):
         old = [row["sealed"] for row in rows]
         try:
-            new = [vault.rewrap(row["sealed"], purpose=column.purpose, record=row["record"]) for row in rows]
+            new = [vault.rewrap(row["sealed"], purpose=row["purpose"], record=row["record"]) for row in rows]
         except CryptoError as error:
             raise CryptoError(
                 f"{column.table}.{column.column}: {error}; keep the key that it was sealed with"

@@ -3,4 +3,4 @@
 from services.kit.sealed import Sealed
 from services.staffing.store import PURPOSE
 
-SEALED = (Sealed("people", "display_name_sealed", PURPOSE, "'sites/' || site || '/people/' || person_id"),)
+SEALED = (Sealed("people", "display_name_sealed", f"'{PURPOSE}'", "'sites/' || site || '/people/' || person_id"),)

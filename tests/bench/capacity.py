@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import math
 import os
 import platform
+import statistics
 import sys
 import time
 import uuid
@@ -20,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 
 from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
+from services.stack.infra import DATABASE
 from tests.bench.bench_gateway import SITE, Running, mix, running
 from tests.bench.http_load import Outcome, exchange, open_loop, request
 from tests.bench.memory import resident
@@ -31,6 +35,25 @@ from tests.bench.report import percentile, quick
 FILE = Path(__file__).resolve().parents[2] / "docs" / "operations" / "capacity.json"
 SECONDS = 5.0 if quick() else 25.0
 SAMPLE_SECONDS = 2.0
+# Workload of the chart → the process that does its work here. Serving and background work share one on one machine,
+# so that each of the two is measured with the other's: more than it has alone.
+ROLES = {
+    "intake": "intake",
+    "intake-work": "intake",
+    "staffing": "staffing",
+    "staffing-work": "staffing",
+    "crm": "crm",
+    "crm-work": "crm",
+    "gateway": "gateway",
+    "gateway-work": "gateway",
+    "gateway-stream": "stream",
+}
+# The sizing model's assumptions: what somebody at work and their customers cause in the busiest hour.
+CONVERSATIONS_AN_HOUR = 12
+CALLS_A_CONVERSATION = 40
+STREAMS_A_PERSON = 1.2
+BUSY = 0.6  # of a core that a pod is planned to use
+SIZES = (50, 200, 1_000, 3_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +65,7 @@ class Point:
     open: int
 
 
-POINTS = (Point(0, 0, 0), Point(50, 100, 200), Point(100, 250, 600), Point(150, 500, 1_000))
+POINTS = (Point(0, 0, 0), Point(25, 100, 200), Point(50, 250, 600), Point(100, 500, 1_000))
 
 
 @dataclass(slots=True)
@@ -151,17 +174,59 @@ async def measure(stack: Running, point: Point, draw: Any) -> dict[str, Any]:
     }
 
 
-async def run(stack: Running) -> list[dict[str, Any]]:
-    """Every point, from little to much."""
+async def stored(stack: Running) -> tuple[int, int]:
+    """Bytes of intake's tables with their indexes, and messages in them."""
+    connection = await asyncpg.connect(EmbeddedPostgres(stack.home.postgres).dsn(DATABASE))
+    try:
+        row = await connection.fetchrow(
+            "SELECT sum(pg_total_relation_size(c.oid))::bigint, (SELECT count(*) FROM intake.messages) FROM pg_class c"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'intake'::regnamespace"
+        )
+        assert row is not None
+        return row[0], row[1]
+    finally:
+        await connection.close()
+
+
+async def run(stack: Running) -> tuple[list[dict[str, Any]], float]:
+    """Every point, from little to much; and what a message took on disk, in bytes."""
     idle, *loads = POINTS
     found = [await measure(stack, idle, None)]
     draw = await mix(stack)
+    before, messages = await stored(stack)
     is_open = loads[0].open
     for point in loads:
         await open_more(stack, point.open - is_open)
         is_open = point.open
         found.append(await measure(stack, point, draw))
-    return found
+    after, more = await stored(stack)
+    return found, (after - before) / (more - messages)
+
+
+def slope(points: Sequence[Mapping[str, Any]], process: str, figure: str, cause: str) -> tuple[float, float]:
+    """Least squares of a process's figure on a cause: value at zero, and more for each one of the cause."""
+    xs = [float(point[cause]) for point in points]
+    ys = [float(point["processes"][process][figure]) for point in points]
+    line = statistics.linear_regression(xs, ys)
+    return max(0.0, line.intercept), max(0.0, line.slope)
+
+
+def sizing(points: Sequence[Mapping[str, Any]]) -> str:
+    """A model, extrapolated from the points: cores and pods by people at work at the same time."""
+    lines = [
+        "| people | calls/s | streams | " + " | ".join(f"{name}: cores, pods" for name in points[0]["processes"]) + " |"
+    ]
+    lines.append("|" + "--:|" * (3 + len(points[0]["processes"])))
+    for people in SIZES:
+        calls = people * CONVERSATIONS_AN_HOUR * CALLS_A_CONVERSATION / 3600
+        cells = []
+        for name in points[0]["processes"]:
+            base, more = slope(points, name, "cores", "calls")
+            cores = base + more * calls
+            pods = "" if name in ("postgresql", "nats") else f", {max(2, math.ceil(cores / BUSY))}"
+            cells.append(f"{cores:.1f}{pods}")
+        lines.append(f"| {people:,} | {calls:,.0f} | {people * STREAMS_A_PERSON:,.0f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def table(points: Sequence[Mapping[str, Any]]) -> str:
@@ -179,13 +244,19 @@ def table(points: Sequence[Mapping[str, Any]]) -> str:
 def main() -> None:
     """Measure, write, print."""
     with running() as stack:
-        points = asyncio.run(run(stack))
-    sys.stdout.write(table(points) + "\n")
+        points, message = asyncio.run(run(stack))
+    sys.stdout.write(f"{table(points)}\n\n{sizing(points)}\n\n{message:.0f} bytes a message\n")
     if quick():
         return
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    record = {"command": "make capacity", "measured": today, "machine": machine, "points": points}
+    record: dict[str, Any] = {
+        "command": "make capacity",
+        "measured": today,
+        "machine": machine,
+        "bytes_a_message": round(message),
+    }
+    record["points"] = points
     FILE.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -54,23 +54,27 @@ def slow_database(home: Home) -> Iterator[None]:
     """PostgreSQL's sessions stand still most of the time, as on a disk that is worn out or shared with a greedy one."""
     postmaster = psutil.Process(int((EmbeddedPostgres(home.postgres).data / "postmaster.pid").read_text().split()[0]))
 
-    def sessions() -> list[psutil.Process]:
-        return [one for one in postmaster.children() if f" {DATABASE} " in " ".join(one.cmdline())]
-
     def stall(stop: threading.Event) -> None:
         while not stop.wait(GO_SECONDS):
-            stalled = []
-            for one in sessions():
-                with contextlib.suppress(psutil.Error):
-                    one.suspend()
-                    stalled.append(one)
+            stalled = [one for one in postmaster.children() if _suspend(one)]
             stop.wait(STALL_SECONDS)
             for one in stalled:
-                with contextlib.suppress(psutil.Error):
+                with contextlib.suppress(psutil.NoSuchProcess):
                     one.resume()
 
     with _beside(stall):
         yield
+
+
+def _suspend(process: psutil.Process) -> bool:
+    """Stop a session of our database; False for the server's own processes, and for one that has just ended."""
+    try:
+        if f" {DATABASE} " not in " ".join(process.cmdline()):
+            return False
+        process.suspend()
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 @contextmanager

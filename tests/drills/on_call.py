@@ -11,6 +11,7 @@ import random
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.stack import control
+import httpx
+
+from services.stack import monitoring
 from services.stack import up as stack
 from services.stack.home import Home
 from tests.drills.faults import FAULTS, Fault, until_free
-from tests.observability.prometheus import Prometheus, scraping
+from tests.observability.prometheus import Prometheus
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = ROOT / "docs" / "operations" / "runbooks" / "en"
@@ -34,18 +37,18 @@ FIRE_SECONDS, QUIET_SECONDS = 420.0, 900.0
 
 @contextmanager
 def watched_stack() -> Iterator[tuple[Home, Prometheus]]:
-    """What `make up` starts, and a Prometheus with the committed rules."""
+    """What `make up` starts, its Prometheus with the committed rules included."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever ends a drill ends its stack
+    if monitoring.program() is None:
+        sys.exit("a drill needs Prometheus (Debian: apt install prometheus)")
     folder = Path(tempfile.mkdtemp(prefix="kefu-drill-"))
     home = Home(folder / "home", int(os.environ.get("KEFU_PORT_BASE", "13900")))
     try:
         stack.up(home, lambda step: say(f"  {step}"))
-        targets = {
-            str(one["name"]): f"http://{one['metrics']}/metrics" for one in control.children_of(home) if one["metrics"]
-        }
-        with scraping(folder / "prometheus", targets, every="5s") as prometheus:
-            say(f"  {WARM_SECONDS:.0f} s of an ordinary day …")
-            time.sleep(WARM_SECONDS)
-            yield home, prometheus
+        say(f"  {WARM_SECONDS:.0f} s of an ordinary day …")
+        time.sleep(WARM_SECONDS)
+        with httpx.Client(timeout=10.0, trust_env=False) as http:
+            yield home, Prometheus(monitoring.url(home), http)
     finally:
         stack.down(home, lambda _: None)
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,7 +61,7 @@ def play(seed: str) -> None:
         began = time.monotonic()
         with fault.inject(home):
             say("\nSomething is wrong from now on. What you have:")
-            say(f"  export KEFU_HOME={home.folder} KEFU_PORT_BASE={home.port_base} PROMETHEUS={prometheus.address}")
+            say(f"  export KEFU_HOME={home.folder} KEFU_PORT_BASE={home.port_base}")
             say("  make panels                   the landing page; BOARD=work, queues … for the others")
             say("  docs/operations/runbooks/     one for each alert that the landing page names")
             say("Say what it is (one line):")

@@ -36,14 +36,14 @@ class Prometheus:
 
 
 @contextmanager
-def scraping(folder: Path, targets: Mapping[str, str], *, every: str = "1s") -> Iterator[Prometheus]:
-    """Run a server; `targets` are URLs of metrics by process. It scrapes and evaluates as often as `every` says."""
+def scraping(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
+    """Run a server; `targets` are URLs of metrics by process. It scrapes and evaluates every second."""
     assert PROMETHEUS is not None
     (folder / "rules").mkdir(parents=True)
     for name, text in rules.files(rules.read()).items():
-        (folder / "rules" / name).write_text(text.replace("interval: 15s", f"interval: {every}"), encoding="utf-8")
+        (folder / "rules" / name).write_text(text.replace("interval: 15s", "interval: 1s"), encoding="utf-8")
     addresses = {name: httpx.URL(url).netloc.decode() for name, url in targets.items()}
-    config = monitoring.settings(addresses, folder / "rules", interval=every)
+    config = monitoring.settings(addresses, folder / "rules", interval="1s")
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
     command = monitoring.command(PROMETHEUS, folder, address)

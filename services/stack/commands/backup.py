@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 JSON = click.option("--json", "machine", is_flag=True, help="For machines.")
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An instant with its offset from UTC."""
 
     name = "instant"

@@ -29,7 +29,7 @@ from services.stack.home import SERVICES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PURPOSE = "kit.words"
-WORDS = Sealed("words", "word_sealed", PURPOSE, "site || '/' || id")
+WORDS = Sealed("words", "word_sealed", f"'{PURPOSE}'", "site || '/' || id")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -88,7 +88,7 @@ async def test_everything_sealed_is_rewrapped_and_the_old_key_can_go(fresh: Data
 
 
 def newest(file: Path) -> str:
-    return max(json.loads(file.read_text())["keys"], key=lambda name: name != "first")
+    return str(max(json.loads(file.read_text())["keys"], key=lambda name: name != "first"))
 
 
 async def test_a_value_of_a_lost_key_is_named_and_left_alone(fresh: Database, tmp_path: Path) -> None:

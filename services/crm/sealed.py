@@ -1,0 +1,13 @@
+"""Where crm keeps sealed values."""
+
+from services.kit.sealed import Sealed
+
+_CUSTOMER = "'sites/' || site || '/customers/' || customer_id"
+
+SEALED = (
+    *(
+        Sealed("customers", f"{name}_sealed", f"'crm.customers.{name}'", _CUSTOMER)
+        for name in ("name", "phone", "email", "address")
+    ),
+    Sealed("identities", "external_sealed", "'crm.identities.' || channel", _CUSTOMER),
+)
