@@ -31,6 +31,8 @@ from services.kit.uow import expire_replies
 SERVICE: Final = "gateway"
 CONSUMER: Final = "gateway-webhooks"
 SUBJECTS: Final = ("kefu.*.*.*",)
+# Durable consumers that must have had an event before the outbox forgets it.
+HEARD_BY: Final = ("crm-erasure",)
 _HOUSEKEEPING_SECONDS: Final = 600.0
 _KEEP_DAYS: Final = 30
 
@@ -48,7 +50,7 @@ class Worker:
         self._egress = Egress(private=config.webhooks_private)
         vault = Vault(Keys.read(config.sealing_keys))
         self.sender = sender(database, vault, self._egress, metrics.deliveries)
-        self._relay = Relay(database, config.nats)
+        self._relay = Relay(database, config.nats, consumers=HEARD_BY)
         self.consumers = [
             Consumer(database, config.nats, name=name, subjects=subjects, handler=handler, tracer=tracer)
             for name, subjects, handler in (

@@ -11,8 +11,10 @@ from services.crm.domain.orders import Line
 from services.kit.db import Transaction
 
 # Lines come in by COPY, a third of the cost of arrays; row-level security forbids it on the table itself.
-_COLUMNS: Final = ("order_id", "line_id", "customer_id", "kind", "at", "quantity", "amount", "currency", "fen", "product",
-    "settles")  # fmt: skip
+_COLUMNS: Final = (
+    *("order_id", "line_id", "customer_id", "kind", "at", "quantity"),
+    *("amount", "currency", "fen", "product", "settles"),
+)
 _DOOR: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_lines (order_id text COLLATE "C", line_id text COLLATE "C",
     customer_id text, kind text, at timestamptz, quantity integer, amount bigint, currency text, fen bigint,
