@@ -81,7 +81,11 @@ async def company(
 
     crm = await build(load(CrmConfig, settings("crm")))
     intake = await build_intake(load(IntakeConfig, settings("intake")))
-    of_gateway = {"KEFU_GATEWAY_SECRET": secrets.token_hex(32), "KEFU_SIGNING_KEYS": str(folder), "KEFU_PUBLIC_URL": "https://k"}
+    of_gateway = {
+        "KEFU_GATEWAY_SECRET": secrets.token_hex(32),
+        "KEFU_SIGNING_KEYS": str(folder),
+        "KEFU_PUBLIC_URL": "https://k",
+    }
     config = load(GatewayConfig, settings("gateway") | of_gateway)
     gateway = Database(urls["gateway"], "gateway")
     await gateway.open()
