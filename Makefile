@@ -126,7 +126,7 @@ drill-restore: setup ## lose a disk under writes and restore: what is lost, how 
 rolling: setup ## restart two replicas of everything in turn under load: no call may fail (ROUNDS=5, BUSY=2)
 	@KEFU_ROUNDS=$(ROUNDS) KEFU_BUSY=$(BUSY) $(BIN)/python -m pytest -s tests/faults/test_rolling.py
 
-.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
+.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing bench-tiers staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -147,6 +147,8 @@ bench-forecast: setup ## forecasts beside the plain ones, intervals, today's upd
 	@$(BIN)/python -m tests.bench.bench_forecast $(CALLS)
 bench-staffing: setup ## people needed in 13,440 cells, and the closed forms beside the simulation
 	@$(BIN)/python -m tests.bench.bench_staffing
+bench-tiers: setup ## a million customers tiered, a purchase, a real file imported, the ledger audited (PART=tiers|orders|ledger)
+	@$(BIN)/python -m tests.bench.bench_tiers $(PART)
 staffing-model: setup ## fit the correction for uneven handling times again (some minutes)
 	@$(BIN)/python -m tests.bench.staffing_model
 replay: setup ## replay a recorded call log day by day into docs/replay.md (CALLS=file.tsv.gz)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from kefu.crm.v1 import (
     customer_service_pb2_grpc,
     order_service_pb2_grpc,
     points_service_pb2_grpc,
+    privacy_service_pb2_grpc,
     tier_service_pb2_grpc,
 )
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ from services.crm.commands.customers import Customers
 from services.crm.commands.ledger import Ledger
 from services.crm.commands.neighbours import Neighbours
 from services.crm.commands.orders import Orders
+from services.crm.commands.privacy import Privacy
 from services.crm.commands.tiers import Tiers
 from services.crm.commands.unmask import Unmasking
 from services.crm.config import CrmConfig
@@ -36,18 +38,19 @@ from services.crm.servicer.customers import CustomerServicer
 from services.crm.servicer.desk import Desk
 from services.crm.servicer.orders import OrderServicer
 from services.crm.servicer.points import PointsServicer
+from services.crm.servicer.privacy import PrivacyServicer
 from services.crm.servicer.tiers import TierServicer
 from services.crm.store.customers import CustomerStore
 from services.crm.store.identities import IdentityStore
 from services.crm.worker import CONSUMERS, Jobs, Worker
-from services.kit import figures, schedules
+from services.kit import erasure, figures, schedules
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
 from services.kit.health import Check
-from services.kit.inbox import Consumer
+from services.kit.inbox import Consumer, Handler
 from services.kit.interceptors.steps import Tools
 from services.kit.keys import KeySet
 from services.kit.migrate import migrations_of, pending
@@ -121,6 +124,7 @@ class Parts:
         self.orders = Orders(self.identities, profiles, self.ledger, self.tiers)
         self.customers = Customers(self.files, self.identities, profiles, self.tiers, new_id)
         self.coupons = Coupons(new_id)
+        self.privacy = Privacy(self.queries, new_id)
 
 
 def servicers(
@@ -135,6 +139,7 @@ def servicers(
         (customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, customers),
         (order_service_pb2_grpc.add_OrderServiceServicer_to_server, orders),
         (points_service_pb2_grpc.add_PointsServiceServicer_to_server, points),
+        (privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server, PrivacyServicer(desk, parts.privacy)),
         (tier_service_pb2_grpc.add_TierServiceServicer_to_server, TierServicer(desk)),
     ]
 
@@ -165,11 +170,19 @@ async def build(config: CrmConfig) -> App:
         server.add(add, servicer)
     figured = Figures(metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, progress=figured.consumers)
-    settler = Settler(relay, config.nats, consumers=[neighbours.CONSUMER])
+    settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])
     worker = make_worker(config, database, parts, relay=relay, settler=settler, figured=figured, tools=tools)
     time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
     server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
     return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler)
+
+
+def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
+    """What crm hears of: consumer, subjects, handler."""
+    return [
+        (neighbours.CONSUMER, neighbours.SUBJECTS, Neighbours(parts.profiles).handle),
+        (erasure.consumer_of(SERVICE), erasure.SUBJECTS, parts.privacy.hear),
+    ]
 
 
 def make_worker(
@@ -195,12 +208,13 @@ def make_worker(
             Consumer(
                 database,
                 config.nats,
-                name=neighbours.CONSUMER,
-                subjects=neighbours.SUBJECTS,
-                handler=Neighbours(parts.profiles).handle,
+                name=name,
+                subjects=subjects,
+                handler=handler,
                 afterwards=settler.relay if database.virtual else None,
                 tracer=tools.tracer,
             )
+            for name, subjects, handler in listens(parts)
         ],
         metrics=parts.metrics,
     )

@@ -25,7 +25,7 @@ from services.kit.schedules import Schedule, Scheduler
 from services.kit.timers import Dispatcher
 
 # Durable consumers that must have had an event before the outbox forgets it.
-CONSUMERS: Final = ("intake-tiers", "intake-erasure", "gateway-erasure")
+CONSUMERS: Final = ("crm-erasure", "gateway-erasure", "intake-erasure", "intake-tiers")
 BATCH: Final = 2_000
 LIABILITY_SECONDS: Final = 60.0
 

@@ -32,6 +32,8 @@ from services.kit.uow import expire_replies
 SERVICE: Final = "gateway"
 CONSUMER: Final = "gateway-webhooks"
 SUBJECTS: Final = ("kefu.*.*.*",)
+# Durable consumers that must have had an event before the outbox forgets it.
+HEARD_BY: Final = ("crm-erasure",)
 _HOUSEKEEPING_SECONDS: Final = 600.0
 _KEEP_DAYS: Final = 30
 
@@ -52,7 +54,7 @@ class Worker:
         vault = Vault(Keys.read(config.sealing_keys))
         self.sender = sender(database, vault, self._egress, metrics.deliveries)
         self._figures = figures
-        self._relay = Relay(database, config.nats, progress=figures.consumers)
+        self._relay = Relay(database, config.nats, consumers=HEARD_BY, progress=figures.consumers)
         self.consumers = [
             Consumer(database, config.nats, name=name, subjects=subjects, handler=handler, tracer=tracer)
             for name, subjects, handler in (

@@ -32,7 +32,7 @@ class Actor:
 
     def call(self, method: str, request: Message, reply: type[Reply]) -> Reply:
         """Calls a service."""
-        service = "staffing" if ".staffing." in method else "intake"
+        service = method.split(".")[1]
         rpc = self._channels[service].unary_unary(
             f"/{method}", request_serializer=type(request).SerializeToString, response_deserializer=reply.FromString
         )
@@ -53,13 +53,17 @@ class Scene:
         self._signer = TokenSigner.from_pem(key.stem, key.read_bytes())
         self._channels = {
             name: SyncClientChannel(Target(f"ipv4:{home.address(name)}"), token=lambda: None)
-            for name in ("intake", "staffing")
+            for name in ("intake", "staffing", "crm")
         }
         self._numbers = itertools.count(1)
         self.office = self._backend("installer", Kind.SERVICE, sites={"*": ["admin"]})
 
+    def actor(self, subject: str, kind: Kind, **claims: Any) -> Actor:
+        """Somebody who calls services."""
+        return Actor(self._channels, self._signer, subject, kind, **claims)
+
     def _backend(self, subject: str, kind: Kind, **claims: Any) -> Backend:
-        return Backend(Actor(self._channels, self._signer, subject, kind, **claims), SITE)  # type: ignore[arg-type]
+        return Backend(self.actor(subject, kind, **claims), SITE)  # type: ignore[arg-type]
 
     def colleague(self, person: str) -> Backend:
         """A person at work."""

@@ -70,8 +70,14 @@ class Orders:
     ) -> dict[int, Worth]:
         buyers = sorted({line.buyer.strip() for line in good.values()} - {""})
         owners = await self._identities.find_or_add(tx, site, source, buyers) if buyers else {}
+        worth = cache(lambda amount, currency: fen(amount, known[currency]))
         return {
-            at: Worth(line, owners.get(line.buyer.strip()), fen(line.amount, known[line.currency]))
+            at: Worth(
+                line,
+                owners.get(line.buyer.strip()),
+                worth(line.amount, line.currency),
+                line.refund_of or line.order,
+            )
             for at, line in good.items()
         }
 

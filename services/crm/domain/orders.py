@@ -86,7 +86,7 @@ def fen(amount: int, rate: Fraction) -> int:
 def _ids(line: Line) -> str | None:
     if not line.order or not line.line:
         return "ID_MISSING"
-    if max(len(line.order), len(line.line), len(line.refund_of)) > LONGEST_ID:
+    if len(line.order) > LONGEST_ID or len(line.line) > LONGEST_ID or len(line.refund_of) > LONGEST_ID:
         return "ID_TOO_LONG"
     if len(line.buyer) > LONGEST_BUYER:
         return "BUYER_TOO_LONG"

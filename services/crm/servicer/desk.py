@@ -19,6 +19,7 @@ from services.policy.profile import Profile
 SITE: Final = ResourceName("sites/{site}")
 CUSTOMER: Final = ResourceName("sites/{site}/customers/{customer}")
 GRANT: Final = ResourceName("sites/{site}/customers/{customer}/unmaskGrants/{grant}")
+REQUEST: Final = ResourceName("sites/{site}/dataRequests/{data_request}")
 COUPON: Final = ResourceName("sites/{site}/coupons/{coupon}")
 PAGE_MOST: Final = 500
 # Above every number of a table's own identity column.
@@ -44,6 +45,11 @@ class Desk:
         """A transaction that reads one site."""
         self.profile(site)
         return self._database.transaction(sites=[site], read_only=True)
+
+    def unstored(self, site: str) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction of one site for what may be done again and whose reply is never kept."""
+        self.profile(site)
+        return self._database.transaction(sites=[site])
 
     async def write(
         self, site: str, handler: Callable[[Transaction, str], Awaitable[Reply]], reply: type[Reply]

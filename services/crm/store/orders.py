@@ -10,13 +10,19 @@ from typing import Any, Final
 from services.crm.domain.orders import Line
 from services.kit.db import Transaction
 
-_ADD: Final = """
-INSERT INTO order_lines (site, source, order_id, line_id, customer_id, kind, at, quantity, amount, currency, fen,
-    product, settles)
-SELECT $1, $2, o, l, c, k, t, q, a, u, f, p, s
-FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::int[], $9::bigint[], $10::text[],
-    $11::bigint[], $12::text[], $13::text[]) AS n (o, l, c, k, t, q, a, u, f, p, s)
-ORDER BY o, l
+# Lines come in by COPY, a third of the cost of arrays; row-level security forbids it on the table itself.
+_COLUMNS: Final = (
+    *("order_id", "line_id", "customer_id", "kind", "at", "quantity"),
+    *("amount", "currency", "fen", "product", "settles"),
+)
+_DOOR: Final = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_lines (order_id text COLLATE "C", line_id text COLLATE "C",
+    customer_id text, kind text, at timestamptz, quantity integer, amount bigint, currency text, fen bigint,
+    product text, settles text) ON COMMIT DELETE ROWS
+"""
+_ADD: Final = f"""
+INSERT INTO order_lines (site, source, {", ".join(_COLUMNS)})
+SELECT $1, $2, {", ".join(_COLUMNS)} FROM incoming_lines ORDER BY order_id, line_id
 ON CONFLICT DO NOTHING RETURNING order_id, line_id
 """
 _SAME: Final = """
@@ -66,37 +72,19 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """A good line with what it is worth (fen) and whose it is."""
+    """A good line with whose it is, what it is worth (fen) and the order that it counts for."""
 
     line: Line
     customer: str | None
     fen: int
-
-    @property
-    def settles(self) -> str:
-        """The order that the line counts for."""
-        return self.line.refund_of or self.line.order
+    settles: str
 
 
 async def add(tx: Transaction, site: str, source: str, lines: Sequence[Worth]) -> set[tuple[str, str]]:
     """Store lines that are not there yet; returns the (order, line) of those that were new."""
-    rows = await tx.fetch(
-        _ADD,
-        site,
-        source,
-        [one.line.order for one in lines],
-        [one.line.line for one in lines],
-        [one.customer for one in lines],
-        [one.line.kind for one in lines],
-        [one.line.at for one in lines],
-        [one.line.quantity for one in lines],
-        [one.line.amount for one in lines],
-        [one.line.currency for one in lines],
-        [one.fen for one in lines],
-        [one.line.product for one in lines],
-        [one.settles for one in lines],
-    )
-    return {(row[0], row[1]) for row in rows}
+    await tx.execute(_DOOR)
+    await tx.copy("incoming_lines", _COLUMNS, map(_row, lines))
+    return {(row[0], row[1]) for row in await tx.fetch(_ADD, site, source)}
 
 
 async def same(tx: Transaction, site: str, source: str, lines: Sequence[Worth]) -> set[int]:
@@ -146,3 +134,20 @@ async def page(
 ) -> list[Any]:
     """Orders of these files before a position, latest first: rows of orders."""
     return await tx.fetch(_PAGE, site, list(customers), *before, limit)
+
+
+def _row(one: Worth) -> tuple[object, ...]:
+    line = one.line
+    return (
+        line.order,
+        line.line,
+        one.customer,
+        line.kind,
+        line.at,
+        line.quantity,
+        line.amount,
+        line.currency,
+        one.fen,
+        line.product,
+        one.settles,
+    )

@@ -33,6 +33,8 @@ _RAIL: Final = {
     "desk": ("console.desk", "desk", "conversations.read"),
     "wallboard": ("console.wallboard", "board", "wallboard.read"),
     "conversations": ("console.conversations", "search", "conversations.read"),
+    "customers": ("console.customers", "card", "customers.read"),
+    "privacy": ("console.privacy", "shield", "customers.approve"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),
     "integrations": ("console.integrations", "plug", "webhooks.manage"),

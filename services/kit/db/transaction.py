@@ -61,6 +61,10 @@ class Transaction(Reading):
         """Run a statement once per sequence of arguments, in one exchange."""
         await self.connection.executemany(query, arguments, timeout=self._seconds())
 
+    async def copy(self, table: str, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+        """Bring many rows into a table at once. Not for tables behind row-level security: PostgreSQL refuses that."""
+        await self.connection.copy_records_to_table(table, records=records, columns=columns, timeout=self._seconds())
+
     def publish(self, *events: Event) -> None:
         """Put events into the outbox with this transaction.
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from kefu.crm.v1 import customer_service_pb2, order_service_pb2, points_service_pb2
+from kefu.crm.v1 import customer_service_pb2, order_service_pb2, points_service_pb2, privacy_service_pb2
 from kefu.crm.v1.customer_service_pb2_grpc import CustomerServiceStub
 from kefu.crm.v1.order_service_pb2_grpc import OrderServiceStub
 from kefu.crm.v1.points_service_pb2_grpc import PointsServiceStub
+from kefu.crm.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 
 from services.kit.db import Database
 from tests.integration import bad_input
@@ -22,6 +23,7 @@ STUBS: dict[str, tuple[Any, Any]] = {
     "CustomerService": (customer_service_pb2, CustomerServiceStub),
     "OrderService": (order_service_pb2, OrderServiceStub),
     "PointsService": (points_service_pb2, PointsServiceStub),
+    "PrivacyService": (privacy_service_pb2, PrivacyServiceStub),
 }
 WRITES = [
     method
@@ -55,6 +57,9 @@ FILLED: bad_input.Filled = {
     "IssueCoupon": {"value_fen": 100, "valid_days": 30, "cause": "CAMPAIGN", "reference": "c1"},
     "UseCoupon": {"order": "o1"},
     "SetMembership": {"level": "GOLD"},
+    "CreateDataRequest": {"customer": f"sites/{SITE}/customers/nobody", "kind": "KIND_EXPORT"},
+    "VerifyDataRequest": {"note": "by telephone"},
+    "RefuseDataRequest": {"reason": "not the customer"},
 }
 
 

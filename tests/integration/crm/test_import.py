@@ -163,17 +163,23 @@ async def whole_file(importer: Importer, profiles: SiteProfiles) -> None:
     assert set(Counter(ours.values())) == {"VIP", "CORE", "ORDINARY"}
     profile = profiles.at(SITE, datetime(2011, 12, 10, tzinfo=UTC))
     found = await report(database, profile, first_day=date(2011, 6, 1), last_day=date(2011, 12, 9))
-    rates = duckdb.sql(f"""
+    rates = ask(f"""
         WITH days AS (SELECT DISTINCT CustomerID AS c, InvoiceDate::DATE AS d FROM {retail()}
                       WHERE CustomerID IS NOT NULL AND NOT starts_with(InvoiceNo, 'C') AND Quantity > 0),
              buyers AS (SELECT c, count(*) AS n FROM days WHERE d >= '2011-06-01' GROUP BY c)
         SELECT avg((n > 1)::INT), avg((c IN (SELECT c FROM days WHERE d < '2011-06-01'))::INT) FROM buyers
-    """).fetchone()
-    assert rates is not None
+    """)[0]
     shares = found.indicators
     assert (shares.repurchase_rate.estimate, shares.returning_share.estimate) == pytest.approx(rates)
     assert sum(found.lifecycles.values()) == sum(found.by_rule.values()) == found.buyers
     assert found.lifecycles["LOST"] > 0
+
+
+def ask(question: str) -> list[tuple[Any, ...]]:
+    """What DuckDB answers."""
+    found = duckdb.sql(question)
+    assert found is not None
+    return found.fetchall()
 
 
 def retail() -> str:
@@ -185,15 +191,13 @@ def retail() -> str:
 
 def count(condition: str) -> int:
     """Rows of the file that meet a condition."""
-    found = duckdb.sql(f"SELECT count(*) FROM {retail()} WHERE {condition}").fetchone()
-    assert found is not None
-    return int(found[0])
+    return int(ask(f"SELECT count(*) FROM {retail()} WHERE {condition}")[0][0])
 
 
 def independent(today: date) -> dict[str, str]:
     """The tier of each customer by the shop's own bars, computed without a line of ours."""
     within = f"d > DATE '{today}' - INTERVAL 1 YEAR"
-    rows = duckdb.sql(f"""
+    rows = ask(f"""
         WITH lines AS (
             SELECT CustomerID AS c, InvoiceNo AS o, InvoiceDate::DATE AS d, starts_with(InvoiceNo, 'C') AS back,
                    round(round(abs(Quantity) * UnitPrice * 100, 0) * 9.2, 0)::BIGINT AS fen
@@ -210,7 +214,7 @@ def independent(today: date) -> dict[str, str]:
                                          WHEN spend >= 200000 AND orders >= 4 AND days >= 8 THEN 'CORE'
                                          ELSE 'ORDINARY' END
         FROM measures
-    """).fetchall()
+    """)
     return dict(rows)
 
 

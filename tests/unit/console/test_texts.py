@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from buf.validate import validate_pb2
 from jinja2 import Environment, nodes
+from kefu.crm.v1 import customer_pb2, points_service_pb2, privacy_service_pb2
 from kefu.intake.v1 import conversation_pb2
 from kefu.staffing.v1 import person_pb2
 
@@ -22,6 +24,8 @@ TEMPLATES = sorted((GATEWAY / "templates").rglob("*.html"))
 ENVIRONMENT = Environment(autoescape=True)
 # What is the same in every language: names of keys.
 SAME = {"Ctrl", "Enter"}
+GRANTED = points_service_pb2.GrantPointsRequest.DESCRIPTOR.fields_by_name["cause"]
+CAUSES = set(getattr(GRANTED.GetOptions().Extensions[validate_pb2.field].string, "in"))
 READ_ALOUD = re.compile(r"""\b(?:title|aria-label|placeholder|alt|label)=["']([^"'{]*\w[^"'{]*)["']""")
 
 
@@ -68,6 +72,14 @@ DYNAMIC = {
     "event.": {*integrations.KINDS, "all"},
     "program.": set(integrations.ROLES),
     "done.": set(desk_actions.ACTIONS),
+    "file.": names(customer_pb2.Customer.State, "STATE_"),
+    "purpose.": names(customer_pb2.Purpose, "PURPOSE_"),
+    "timeline.": {"ORDER", "RETURN", "CONVERSATION", "COMPLAINT", "TIER", "CONSENT"},
+    "tier_cause.": {"RAISED", "LOWERED", "WARNED", "RECOVERED"},
+    "points.": {"ISSUED", "PENDING", "ACTIVE", "SPENT", "EXPIRED", "REVERSED"},
+    "points_cause.": {*CAUSES, "PURCHASE", "RETURN", "REDEMPTION", "TIME"},
+    "privacy_kind.": names(privacy_service_pb2.DataRequest.Kind, "KIND_"),
+    "privacy_state.": names(privacy_service_pb2.DataRequest.State, "STATE_"),
 }
 
 

@@ -228,7 +228,7 @@ class Consent(_message.Message):
     granted: _builtins.bool
     """True when given, false when withdrawn."""
     source: _builtins.str
-    """Where it was said, for example a conversation's name or FORM."""
+    """Where it was said: a conversation's name, or an identifier such as FORM; never a person's words, it is kept for good."""
     actor: _builtins.str
     """Who recorded it."""
     @_builtins.property
