@@ -1,0 +1,93 @@
+"""Prices one person's rosters under the rules of a calendar."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+
+import numpy as np
+
+from services.staffing.roster.cover import Array, Counts, Cover
+from services.staffing.roster.days.kernel import END, least_cost, touched
+from services.staffing.roster.days.rules import Calendar, Contract
+from services.staffing.roster.errors import ImpossibleError
+from services.staffing.roster.problem import Priced, Problem, Roster
+
+
+class DayPricer:
+    """Best rosters of each person.
+
+    Limits of single shifts are carried in the path only for the shifts whose limit a best path once broke (decremental
+    state space relaxation, Righini & Salani 2008): the others do not bind, and the result is exact all the same.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._follows = calendar.follows()
+        minutes = np.array([one.minutes for one in calendar.shifts])
+        self._unit = reduce(math.gcd, [int(one) for one in minutes])
+        loads = minutes // self._unit
+        self._load, self._extra = int(loads.min()), loads - loads.min()
+        self._limits = np.array([_limits(calendar, one) for one in calendar.contracts])
+        self._counted: list[list[int]] = [[] for _ in calendar.contracts]
+        self._own = calendar.wishes.copy()
+        for person, contract in enumerate(calendar.contracts):
+            self._own[person][:, self._limits[person] == 0] = END
+            self._own[person][sorted(contract.off)] = END
+
+    def price(self, person: int, prices: Array) -> Priced:
+        """See Pricer."""
+        contract = self._calendar.contracts[person]
+        dues = float(self._calendar.dues[person])
+        cost = self._own[person] + prices.reshape(self._own[person].shape)
+        counted, limits = self._counted[person], self._limits[person]
+        while True:
+            value, plan = least_cost(cost, self._follows, self._extra, limits, np.array(sorted(counted), dtype=int),
+                                     contract.most_days_on, self._rules(contract))
+            if value >= END:
+                raise ImpossibleError(contract.name, ["no roster keeps every rule of the contract"])
+            worked = np.bincount(plan[plan >= 0], minlength=len(limits))
+            broken = np.flatnonzero(worked > limits)
+            if not len(broken):
+                break
+            counted.extend(int(one) for one in broken)
+        days = np.flatnonzero(plan >= 0)
+        cells = days * len(limits) + plan[days]
+        roster = Roster(person, float(self._own[person][days, plan[days]].sum()) + dues, cells)
+        return Priced(value + dues, [roster])
+
+    def cost(self, person: int, cells: Counts) -> float | None:
+        """See Pricer."""
+        plan = np.full(self._calendar.days, -1)
+        days, shifts = np.divmod(cells, len(self._extra))
+        plan[days] = shifts
+        # a price that nothing else can resist: the path is the given roster, or the roster breaks a rule
+        lure = np.full(self._own[person].size, 1e6)
+        lure[cells] = -1e6
+        found = self.price(person, lure).rosters[0]
+        return found.cost if np.array_equal(found.cells, cells) else None
+
+    def _rules(self, contract: Contract) -> tuple[int, int, int, int, int, int]:
+        longest = self._calendar.days * int(self._load + self._extra.max())
+        weekends = touched(0, self._calendar.days)
+        return (
+            -(-contract.least_minutes // self._unit),
+            min(contract.most_minutes // self._unit, longest),
+            self._load,
+            min(contract.most_weekends, weekends),
+            contract.least_days_on,
+            contract.least_days_off,
+        )
+
+
+def _limits(calendar: Calendar, contract: Contract) -> list[int]:
+    """Most shifts of each kind; a kind that the contract does not name has no limit."""
+    return [min(contract.most.get(one.name, calendar.days), calendar.days) for one in calendar.shifts]
+
+
+def problem(calendar: Calendar) -> Problem:
+    """The calendar as the search sees it."""
+    need = calendar.need.reshape(-1)
+    cover = Cover(need, need, calendar.under.reshape(-1), calendar.over.reshape(-1))
+    names = [one.name for one in calendar.contracts]
+    return Problem(names, calendar.days, len(calendar.shifts), cover, DayPricer(calendar))

@@ -1,0 +1,68 @@
+"""Column generation: rosters are priced into the master until no roster of anybody would improve it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.staffing.roster.cover import Array
+from services.staffing.roster.problem import Problem, Roster
+from services.staffing.roster.search.master import Master, Relaxed
+
+SMOOTHING: Final = 0.8
+"""Weight of the best prices so far (Wentges 1997): raw prices jump about and cost several times the rounds."""
+NEGLIGIBLE: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The relaxation in the end, and the best Lagrangian bound with the prices that prove it."""
+
+    relaxed: Relaxed
+    bound: float
+    prices: Array
+
+
+@dataclass(slots=True)
+class Generation:
+    """Column generation in a master."""
+
+    problem: Problem
+    master: Master
+    stop: Callable[[], bool]
+
+    def run(self, *, enough: float = NEGLIGIBLE) -> Generated:
+        """Generate until bound and relaxation are `enough` apart; the bound is right whenever it stops."""
+        final = self.master.final
+        settled = {one.person for one in final}
+        people = [person for person in range(len(self.problem.people)) if person not in settled]
+        relaxed = self.master.solve()
+        best, prices = -np.inf, relaxed.prices
+        while True:
+            smoothing = SMOOTHING if np.isfinite(best) else 0.0
+            while True:
+                tried = smoothing * prices + (1 - smoothing) * relaxed.prices
+                found = [self.problem.pricer.price(person, tried) for person in people]
+                bound = self.problem.cover.relaxed(tried) + sum(one.least for one in found)
+                bound += sum(one.cost + float(tried[one.cells].sum()) for one in final)
+                if bound > best:
+                    best, prices = bound, tried
+                useful = [roster for one in found for roster in one.rosters if self._improves(relaxed, roster)]
+                if useful or smoothing == 0.0:
+                    break
+                smoothing = max(0.0, smoothing - 0.4)
+            if self.master.add(useful) == 0 or self.stop():
+                break
+            relaxed = self.master.solve()
+            if relaxed.value - best < enough:
+                break
+        return Generated(relaxed, best, prices)
+
+    @staticmethod
+    def _improves(relaxed: Relaxed, roster: Roster) -> bool:
+        value = roster.cost + float(relaxed.prices[roster.cells].sum()) - relaxed.due[roster.person]
+        return value < -NEGLIGIBLE
+
