@@ -13,46 +13,49 @@ from services.staffing.roster.cover import Array, Counts, Cover
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """What one person works: sorted cells (slot × activities + activity), and what it costs apart from cover."""
+    """What a person of a kind works: sorted cells (slot × activities + activity), and what it costs apart from cover."""
 
-    person: int
+    kind: int
     cost: float
     cells: Counts = field(repr=False)
 
     @property
     def key(self) -> tuple[int, bytes]:
-        """Equal for the same work of the same person."""
-        return self.person, self.cells.tobytes()
+        """Equal for the same work of the same kind of people."""
+        return self.kind, self.cells.tobytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """The least of cost + prices over all rosters of one person, and rosters of small value, the best first."""
+    """The least of cost + prices over all rosters of one kind, and rosters of small value, the best first."""
 
     least: float
     rosters: Sequence[Roster]
 
 
 class Pricer(Protocol):
-    """Knows each person's rules: every hard rule is kept by every roster that it returns."""
+    """Knows the rules of each kind of people: every roster that it returns keeps every hard rule."""
 
-    def price(self, person: int, prices: Array) -> Priced:
-        """Find the person's best rosters when working in a cell costs `prices[cell]` besides.
+    def price(self, kind: int, prices: Array) -> Priced:
+        """Find the best rosters when working in a cell costs `prices[cell]` besides.
 
-        Raises ImpossibleError when no roster keeps the person's rules.
+        Raises ImpossibleError when no roster keeps the rules.
         """
         ...
 
-    def cost(self, person: int, cells: Counts) -> float | None:
-        """Cost of a given roster apart from cover; None where it breaks a rule of the person."""
+    def roster(self, kind: int, cells: Counts) -> Roster | None:
+        """The roster of given cells; None where it breaks a rule."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """People numbered from 0, `slots` × `activities` cells, their cover."""
+    """`kinds` says of each person, by number, with whom they share every rule and wish: such people may swap rosters.
 
-    people: Sequence[str]
+    There are `slots` × `activities` cells, slot by slot, and their cover. Weights are whole, so is every objective.
+    """
+
+    kinds: Sequence[int]
     slots: int
     activities: int
     cover: Cover
@@ -71,5 +74,5 @@ class Problem:
         return used
 
     def cost(self, rosters: Sequence[Roster]) -> float:
-        """Objective of a complete set of rosters."""
+        """Objective of a roster for everybody."""
         return sum(one.cost for one in rosters) + self.cover.cost(self.used(rosters))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from services.staffing.roster.days.kernel import END, least_cost, touched
 from services.staffing.roster.days.rules import Calendar, Contract
 from services.staffing.roster.errors import ImpossibleError
 from services.staffing.roster.problem import Priced, Problem, Roster
+
+LURE: Final = 1e7
+"""Far above every weight, far below what is not allowed."""
 
 
 class DayPricer:
@@ -35,9 +39,9 @@ class DayPricer:
             self._own[person][:, self._limits[person] == 0] = END
             self._own[person][sorted(contract.off)] = END
 
-    def price(self, person: int, prices: Array) -> Priced:
+    def price(self, kind: int, prices: Array) -> Priced:
         """See Pricer."""
-        contract = self._calendar.contracts[person]
+        person, contract = kind, self._calendar.contracts[kind]
         dues = float(self._calendar.dues[person])
         cost = self._own[person] + prices.reshape(self._own[person].shape)
         counted, limits = self._counted[person], self._limits[person]
@@ -56,16 +60,13 @@ class DayPricer:
         roster = Roster(person, float(self._own[person][days, plan[days]].sum()) + dues, cells)
         return Priced(value + dues, [roster])
 
-    def cost(self, person: int, cells: Counts) -> float | None:
+    def roster(self, kind: int, cells: Counts) -> Roster | None:
         """See Pricer."""
-        plan = np.full(self._calendar.days, -1)
-        days, shifts = np.divmod(cells, len(self._extra))
-        plan[days] = shifts
-        # a price that nothing else can resist: the path is the given roster, or the roster breaks a rule
-        lure = np.full(self._own[person].size, 1e6)
-        lure[cells] = -1e6
-        found = self.price(person, lure).rosters[0]
-        return found.cost if np.array_equal(found.cells, cells) else None
+        # a price that nothing else can resist: the best roster is the given one, or the given one breaks a rule
+        lure = np.full(self._own[kind].size, LURE)
+        lure[cells] = -LURE
+        found = self.price(kind, lure).rosters[0]
+        return found if np.array_equal(found.cells, cells) else None
 
     def _rules(self, contract: Contract) -> tuple[int, int, int, int, int, int]:
         longest = self._calendar.days * int(self._load + self._extra.max())
@@ -89,5 +90,4 @@ def problem(calendar: Calendar) -> Problem:
     """The calendar as the search sees it."""
     need = calendar.need.reshape(-1)
     cover = Cover(need, need, calendar.under.reshape(-1), calendar.over.reshape(-1))
-    names = [one.name for one in calendar.contracts]
-    return Problem(names, calendar.days, len(calendar.shifts), cover, DayPricer(calendar))
+    return Problem(range(len(calendar.contracts)), calendar.days, len(calendar.shifts), cover, DayPricer(calendar))

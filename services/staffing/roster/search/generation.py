@@ -37,16 +37,17 @@ class Generation:
     def run(self, *, enough: float = NEGLIGIBLE) -> Generated:
         """Generate until bound and relaxation are `enough` apart; the bound is right whenever it stops."""
         final = self.master.final
-        settled = {one.person for one in final}
-        people = [person for person in range(len(self.problem.people)) if person not in settled]
+        kinds = np.flatnonzero(self.master.open)
         relaxed = self.master.solve()
         best, prices = -np.inf, relaxed.prices
         while True:
             smoothing = SMOOTHING if np.isfinite(best) else 0.0
             while True:
                 tried = smoothing * prices + (1 - smoothing) * relaxed.prices
-                found = [self.problem.pricer.price(person, tried) for person in people]
-                bound = self.problem.cover.relaxed(tried) + sum(one.least for one in found)
+                found = [self.problem.pricer.price(int(kind), tried) for kind in kinds]
+                bound = self.problem.cover.relaxed(tried) + sum(
+                    self.master.open[kind] * one.least for kind, one in zip(kinds, found, strict=True)
+                )
                 bound += sum(one.cost + float(tried[one.cells].sum()) for one in final)
                 if bound > best:
                     best, prices = bound, tried
@@ -63,6 +64,6 @@ class Generation:
 
     @staticmethod
     def _improves(relaxed: Relaxed, roster: Roster) -> bool:
-        value = roster.cost + float(relaxed.prices[roster.cells].sum()) - relaxed.due[roster.person]
+        value = roster.cost + float(relaxed.prices[roster.cells].sum()) - relaxed.due[roster.kind]
         return value < -NEGLIGIBLE
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from services.staffing.roster.problem import Problem, Roster
-from services.staffing.roster.search.dive import dive
 from services.staffing.roster.search.generation import Generation
 from services.staffing.roster.search.master import Master
 
@@ -15,25 +14,26 @@ from services.staffing.roster.search.master import Master
 def improve(
     problem: Problem,
     rosters: Sequence[Roster],
-    people: Collection[int],
+    free: Collection[int],
     known: Sequence[Roster],
-    random: np.random.Generator,
     stop: Callable[[], bool],
-    *, mip: float = 2.0,
-) -> tuple[list[Roster] | None, str]:
-    """Rosters of everybody that cost less in all, `people` rostered anew and the others kept; None where none is found.
+    *,
+    seconds: float,
+) -> tuple[list[Roster] | None, bool]:
+    """Rosters of everybody that cost less, those at the positions in `free` found anew; None where none is found.
 
-    `known` are rosters to begin with. Neighbourhoods whose relaxation shows that nothing is to be gained end at once.
+    `known` are rosters to begin with. Also says whether it is proved that these people can gain nothing by themselves.
     """
-    master = Master(problem, [one for one in rosters if one.person not in people])
-    master.add([one for one in rosters if one.person in people])
-    master.add(known)
+    kept = [one for position, one in enumerate(rosters) if position not in free]
+    start = [rosters[position] for position in free]
+    kinds = {one.kind for one in start}
+    master = Master(problem, kept)
+    master.add(start)
+    master.add(one for one in known if one.kind in kinds)
     cost = problem.cost(rosters)
-    generation = Generation(problem, master, stop)
-    lower = generation.run(enough=0.05)
+    lower = Generation(problem, master, stop).run(enough=0.05)
     if np.ceil(lower.bound - 1e-6) >= cost:
-        return None, "bound"
-    found = master.choose(below=cost, seconds=mip) if mip else None
-    if found is not None:
-        return found, "mip"
-    return None, "none"
+        return None, True
+    found = master.choose(start, seconds=seconds)
+    better = found is not None and problem.cost([*kept, *found]) < cost
+    return ([*kept, *found] if found is not None and better else None), False
