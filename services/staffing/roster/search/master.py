@@ -120,9 +120,8 @@ class Master:
         for one in start:
             values[position[one.key]] += 1
         self._solver.setSolution(count, numbers, values)
-        for name, value in (("time_limit", seconds), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.99)):
+        for name, value in (("time_limit", self._solver.getRunTime() + seconds), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.99), ("mip_heuristic_effort", 0.2)):
             self._solver.setOptionValue(name, value)
-        self._solver.zeroAllClocks()
         self._solver.run()
         if self._solver.getInfo().primal_solution_status != FEASIBLE:
             return None
