@@ -68,6 +68,17 @@ class DayPricer:
         found = self.price(kind, lure).rosters[0]
         return found if np.array_equal(found.cells, cells) else None
 
+    def counted(self, prices: Array) -> dict[str, list[str]]:
+        """The shifts whose limits bind at these prices, by person."""
+        for kind in range(len(self._counted)):
+            self.price(kind, prices)
+        names = [one.name for one in self._calendar.shifts]
+        return {
+            contract.name: [names[shift] for shift in sorted(counted)]
+            for contract, counted in zip(self._calendar.contracts, self._counted, strict=True)
+            if counted
+        }
+
     def _rules(self, contract: Contract) -> tuple[int, int, int, int, int, int]:
         longest = self._calendar.days * int(self._load + self._extra.max())
         weekends = touched(0, self._calendar.days)

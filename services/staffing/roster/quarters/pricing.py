@@ -10,7 +10,7 @@ from services.staffing.roster.cover import MISSING, Array, Counts, Cover
 from services.staffing.roster.errors import ImpossibleError
 from services.staffing.roster.problem import Priced, Problem, Roster
 from services.staffing.roster.quarters import kernel
-from services.staffing.roster.quarters.rules import DAY, OPENING, SHORTEST, STARTS, Floor
+from services.staffing.roster.quarters.rules import DAY, OPENING, SHORTEST, STARTS, Floor, kinds
 
 AT_ONCE: Final = 6
 """Rosters returned for a kind: the best of each number of steps, the best numbers first."""
@@ -72,8 +72,7 @@ class QuarterPricer:
 
 def problem(floor: Floor) -> Problem:
     """The floor as the search sees it."""
-    kinds = sorted({(one.least, one.most) for one in floor.people})
+    hours = sorted({(one.least, one.most) for one in floor.people})
     least, most = floor.least.reshape(-1), floor.most.reshape(-1)
     cover = Cover(least, most, np.full(len(least), MISSING), np.ones(len(least)), squared=True, hard=True)
-    numbers = [kinds.index((one.least, one.most)) for one in floor.people]
-    return Problem(numbers, floor.days * DAY, floor.tasks, cover, QuarterPricer(floor, kinds))
+    return Problem(kinds(floor), floor.days * DAY, floor.tasks, cover, QuarterPricer(floor, hours))

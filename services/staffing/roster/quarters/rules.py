@@ -42,3 +42,9 @@ class Floor:
     people: Sequence[Hours]
     least: Counts
     most: Counts
+
+
+def kinds(floor: Floor) -> list[int]:
+    """The kind of each person: those with equal hours are alike."""
+    hours = sorted({(one.least, one.most) for one in floor.people})
+    return [hours.index((one.least, one.most)) for one in floor.people]
