@@ -30,6 +30,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "simulate": ("services.stack.commands.simulate", "simulate"),
     "forecast": ("services.staffing.cli.forecast", "forecast"),
     "staff": ("services.staffing.cli.staff", "staff"),
+    "roster": ("services.staffing.cli.roster", "roster"),
     "up": ("services.stack.commands.local", "up"),
     "down": ("services.stack.commands.local", "down"),
     "status": ("services.stack.commands.local", "status"),
@@ -52,6 +53,7 @@ SHORT: dict[str, str] = {
     "simulate": "replay a recorded call log in virtual time",
     "forecast": "forecast contacts and handling times from a history",
     "staff": "people needed for a service level, simulated",
+    "roster": "rosters with a proof of how good they are",
     "up": "start everything on this machine",
     "down": "stop it; its state stays",
     "status": "what runs, how it is, where it listens",
@@ -70,7 +72,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Run": ("serve", "work", "migrate", "check-config"),
     "In a cluster": ("secrets", "account", "smoke"),
     "Rules and replays": ("profile", "simulate"),
-    "Plan": ("forecast", "staff"),
+    "Plan": ("forecast", "staff", "roster"),
     "Care": ("doctor", "bundle", "parked", "reconcile"),
 }
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from services.staffing.roster.problem import Roster
 from services.staffing.roster.search.generation import Generation
+
+AT_ONCE: Final = 30
+"""One roster is made final at a time, and one more for so many people that are still open."""
 
 
 def dive(
@@ -23,7 +28,9 @@ def dive(
             return None
         chosen = np.flatnonzero(relaxed.shares > 0.999)
         if not len(chosen):
-            chosen = random.choice(np.flatnonzero(relaxed.shares >= 0.9 * relaxed.shares.max()), 1)
+            near = np.flatnonzero(relaxed.shares >= 0.9 * relaxed.shares.max())
+            chosen = random.choice(near, min(len(near), 1 + int(master.open.sum()) // AT_ONCE), replace=False)
         for column in chosen:
-            master.fix(int(column))
+            if master.open[master.rosters[column].kind]:
+                master.fix(int(column))
     return master.final

@@ -20,6 +20,8 @@ DIVES: Final = 3
 """Dives before each choice among the rosters that they left."""
 NEIGHBOURHOODS: Final = 12
 """Neighbourhoods between two rounds of dives."""
+ROUGH: Final = 0.01
+"""Share of the objective by which the first relaxation and its bound may be apart."""
 CHOOSING_SECONDS: Final = 15.0
 KNOWN: Final = 25
 """Rosters of a kind that a neighbourhood begins with, those of the least reduced cost."""
@@ -54,13 +56,26 @@ class Explorer:
             if report:
                 self._report("roster", cost, [(one.kind, one.cells) for one in rosters])
 
-    def bound(self) -> None:
-        """Find the bound and the prices that prove it."""
+    def begin(self) -> None:
+        """A first roster from a rough relaxation, then the bound and the prices that prove it."""
         master = Master(self._problem)
-        master.add(self._pool.values())
-        self._root = Generation(self._problem, master, self._stop).run()
+        master.add([] if self.best is None else self.best)
+        generation = Generation(self._problem, master, self._stop)
+
+        def watch(bound: float, prices: Array) -> None:
+            self._report("bound", bound, prices)
+
+        rough = generation.run(share=ROUGH, watch=watch)
+        if self.best is None:
+            first = Master(self._problem)
+            first.add(master.rosters)
+            enough = max(0.5, ROUGH * rough.relaxed.value)
+            found = dive(Generation(self._problem, first, self._stop), self._random, enough=enough)
+            master.add(first.rosters)
+            if found is not None:
+                self.accept(found)
+        self._root = generation.run(watch=watch)
         self._remember(master.rosters)
-        self._report("bound", self._root.bound, self._root.prices)
 
     def rounds(self, exchange: Callable[[], None]) -> None:
         """Search; `exchange` is called between the steps and may bring better rosters."""

@@ -34,8 +34,17 @@ class Generation:
     master: Master
     stop: Callable[[], bool]
 
-    def run(self, *, enough: float = NEGLIGIBLE) -> Generated:
-        """Generate until bound and relaxation are `enough` apart; the bound is right whenever it stops."""
+    def run(
+        self,
+        *,
+        enough: float = NEGLIGIBLE,
+        share: float = 0.0,
+        watch: Callable[[float, Array], None] | None = None,
+    ) -> Generated:
+        """Generate until bound and relaxation are `enough`, or that `share` of the value, apart.
+
+        The bound is right whenever it stops; `watch` is told every better bound and its prices.
+        """
         final = self.master.final
         kinds = np.flatnonzero(self.master.open)
         relaxed = self.master.solve()
@@ -51,6 +60,8 @@ class Generation:
                 bound += sum(one.cost + float(tried[one.cells].sum()) for one in final)
                 if bound > best:
                     best, prices = bound, tried
+                    if watch is not None:
+                        watch(best, prices)
                 useful = [roster for one in found for roster in one.rosters if self._improves(relaxed, roster)]
                 if useful or smoothing == 0.0:
                     break
@@ -58,7 +69,7 @@ class Generation:
             if self.master.add(useful) == 0 or self.stop():
                 break
             relaxed = self.master.solve()
-            if relaxed.value - best < enough:
+            if relaxed.value - best < max(enough, share * relaxed.value):
                 break
         return Generated(relaxed, best, prices)
 

@@ -20,6 +20,13 @@ from services.staffing.roster.search.explorer import Explorer
 Build = Callable[[], Problem]
 
 
+class SearcherLostError(RuntimeError):
+    """A searcher's process ended by itself."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"a searcher ended with code {code}; its traceback is above (-9: out of memory)")
+
+
 @dataclass(slots=True)
 class Progress:
     """The best so far. `cells` by person; `prices` prove the `bound`; `seconds` since the start."""
@@ -68,7 +75,7 @@ class Team:
                     try:
                         what, value, payload = end.recv()
                     except EOFError:
-                        ends.pop(end).join()
+                        self._gone(ends.pop(end))
                         continue
                     if what == "impossible":
                         raise ImpossibleError(*payload)
@@ -84,6 +91,12 @@ class Team:
                 process.terminate()
                 process.join()
                 end.close()
+
+    @staticmethod
+    def _gone(process: mp.process.BaseProcess) -> None:
+        process.join()
+        if process.exitcode:
+            raise SearcherLostError(process.exitcode)
 
     def _take(self, what: str, value: float, payload: Any) -> bool:
         if what == "roster" and value < self.best.cost:
@@ -108,7 +121,7 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
     try:
         if start is not None:
             explorer.accept([_roster(problem, one) for one in start])
-        explorer.bound()
+        explorer.begin()
         explorer.rounds(exchange)
     except ImpossibleError as error:
         channel.send(("impossible", 0.0, (error.person, error.rules)))
