@@ -51,11 +51,15 @@ def roster() -> None:
 @roster.command(epilog=SOLVE)
 @click.argument("file", type=FILE)
 @click.option("--format", "name", type=click.Choice(["curtois", "multi-activity"]), required=True, help="Of FILE.")
-@click.option("--time-limit", "seconds", type=click.FloatRange(1, 86_400), default=600.0, show_default=True, help="Seconds.")
+@click.option(
+    "--time-limit", "seconds", type=click.FloatRange(1, 86_400), default=600.0, show_default=True, help="Seconds."
+)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that search.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of every random choice.")
 @click.option("--start", type=FILE, help="A roster to begin with.")
-@click.option("--json", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Write the result here.")
+@click.option(
+    "--json", "to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Write the result here."
+)
 def solve(file: Path, name: str, seconds: float, workers: int, seed: int, start: Path | None, to: Path) -> None:
     """Find rosters of least cost for FILE, with a lower bound."""
     from services.staffing.roster.solve import Run
@@ -73,7 +77,9 @@ def solve(file: Path, name: str, seconds: float, workers: int, seed: int, start:
     except ValueError as error:
         raise click.ClickException(f"{start}: {error}") from error
     if run.best.rosters is None:
-        raise click.ClickException(f"no roster within {seconds:g} s; the bound is {run.best.bound:g}: give it more time")
+        raise click.ClickException(
+            f"no roster within {seconds:g} s; the bound is {run.best.bound:g}: give it more time"
+        )
     run.write(to)
     verdict = judge(file, to)
     _show(verdict)

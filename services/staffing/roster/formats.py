@@ -29,8 +29,16 @@ class Format:
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "curtois": Format(day_files.read, day_pricing.problem, day_documents.encode, day_documents.decode, day_documents.certificate),
-    "multi-activity": Format(quarter_files.read, quarter_pricing.problem, quarter_documents.encode, quarter_documents.decode, quarter_documents.certificate),
+    "curtois": Format(
+        day_files.read, day_pricing.problem, day_documents.encode, day_documents.decode, day_documents.certificate
+    ),
+    "multi-activity": Format(
+        quarter_files.read,
+        quarter_pricing.problem,
+        quarter_documents.encode,
+        quarter_documents.decode,
+        quarter_documents.certificate,
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from services.staffing.roster.cover import Array, Counts, Cover
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """What a person of a kind works: sorted cells (slot × activities + activity), and what it costs apart from cover."""
+    """What a person of a kind works: sorted cells (slot × activities + activity), and its cost apart from cover."""
 
     kind: int
     cost: float

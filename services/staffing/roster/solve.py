@@ -29,7 +29,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self._model = FORMATS[self.name].read(self.file)
-        self._team = Team(partial(build, self.name, self.file), workers=self.workers, seed=self.seed, seconds=self.seconds)
+        self._team = Team(
+            partial(build, self.name, self.file), workers=self.workers, seed=self.seed, seconds=self.seconds
+        )
 
     @property
     def best(self) -> Progress:

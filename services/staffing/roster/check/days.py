@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from services.staffing.roster.check.lines import sections
@@ -31,7 +31,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A benchmark file: `on` and `off` requests by person, day and shift; cover (need, under, over) by day and shift."""
+    """A benchmark file: requests `on` and `off` by person, day, shift; cover (need, under, over) by day and shift."""
 
     days: int
     minutes: Mapping[str, int]
@@ -49,21 +49,21 @@ def read(path: Path) -> Instance:
     try:
         days = int(found["HORIZON"][0][1][0])
         minutes, banned, people = {}, {}, {}
-        for number, values in found["SHIFTS"]:
+        for number, values in found["SHIFTS"]:  # noqa: B007 - for the error
             minutes[values[0]] = int(values[1])
             banned[values[0]] = frozenset(values[2].split("|")) - {""} if len(values) > 2 else frozenset[str]()
-        for number, values in found["STAFF"]:
+        for number, values in found["STAFF"]:  # noqa: B007 - for the error
             most = {name: int(limit) for name, limit in (part.split("=") for part in values[1].split("|"))}
             people[values[0]] = Person(most, *(int(value) for value in values[2:8]))
         free = {name: frozenset[int]() for name in people}
-        for number, values in found["DAYS_OFF"]:
+        for number, values in found["DAYS_OFF"]:  # noqa: B007 - for the error
             free[values[0]] |= {int(day) for day in values[1:]}
         requests: dict[str, Counter[tuple[str, int, str]]] = {"ON": Counter(), "OFF": Counter()}
         for kind, weights in requests.items():
-            for number, values in found[f"SHIFT_{kind}_REQUESTS"]:
+            for number, values in found[f"SHIFT_{kind}_REQUESTS"]:  # noqa: B007 - for the error
                 weights[values[0], int(values[1]), values[2]] += int(values[3])
         cover = {}
-        for number, values in found["COVER"]:
+        for number, values in found["COVER"]:  # noqa: B007 - for the error
             cover[int(values[0]), values[1]] = (int(values[2]), int(values[3]), int(values[4]))
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise UnreadableError(path, f"not as the format has it ({error})", number) from error
@@ -103,7 +103,7 @@ def _person(instance: Instance, name: str, plan: Plan) -> Iterator[str]:
     for day in sorted(instance.free[name]):
         if plan[day]:
             yield f"works {plan[day]} on {_day(day)}, a day off"
-    for day, (first, second) in enumerate(zip(plan, plan[1:], strict=False)):
+    for day, (first, second) in enumerate(pairwise(plan)):
         if first and second and second in instance.banned[first]:
             yield f"{second} on {_day(day + 1)} follows {first}, which is not allowed"
     for shift, count in Counter(shift for shift in plan if shift).items():

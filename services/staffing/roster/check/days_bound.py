@@ -56,7 +56,10 @@ def _least(instance: Instance, name: str, prices: Prices, counted: Sequence[str]
         for shift in instance.minutes:
             cost = _cost(instance, name, day, shift) + prices[day, shift]
             before = [before for before in on if shift not in instance.banned[before]]
-            behind = [off[-1], *(_least_of([on[one][n] for one in before] or [empty]) for n in range(1, person.most_on))]
+            behind = [
+                off[-1],
+                *(_least_of([on[one][n] for one in before] or [empty]) for n in range(1, person.most_on)),
+            ]
             steps = [instance.minutes[shift] // unit, 0, *(int(one == shift) for one in counted)]
             # a weekend counts once: on Sunday only for those who had Saturday off
             next_on[shift] = [empty] + [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -58,9 +59,9 @@ def read(path: Path) -> Instance:
     cover: dict[tuple[int, int], tuple[int, int]] = {}
     try:
         days, tasks = int(found["HORIZON"][0][1][0]), int(found["TASKS"][0][1][0])
-        for number, values in found["STAFF"]:
+        for number, values in found["STAFF"]:  # noqa: B007 - for the error
             people[values[0]] = (int(values[1]), int(values[2]))
-        for number, values in found["COVER"]:
+        for number, values in found["COVER"]:  # noqa: B007 - for the error
             hours, minutes = values[1].split("-")[0].split(":")
             at = (int(values[0]) - 1) * MIDNIGHT + int(hours) * 60 + int(minutes)
             cover[at, int(values[2])] = (int(values[3]), int(values[4]))
@@ -85,7 +86,9 @@ def objective(instance: Instance, rosters: Mapping[str, Sequence[Work]]) -> dict
     """The squares of the surplus of each quarter hour and task."""
     there = present(rosters)
     cells = set(instance.cover) | set(there)
-    return {"people too many, squared": sum(max(0, there[one] - instance.cover.get(one, (0, 0))[1]) ** 2 for one in cells)}
+    return {
+        "people too many, squared": sum(max(0, there[one] - instance.cover.get(one, (0, 0))[1]) ** 2 for one in cells)
+    }
 
 
 def broken(instance: Instance, rosters: Mapping[str, Sequence[Work]]) -> list[str]:
@@ -138,7 +141,7 @@ def _shift(instance: Instance, work: Work) -> Iterator[str]:
 def _row(ordered: Sequence[Work]) -> Iterator[str]:
     """One start a day, rest between shifts, days in a row."""
     run = 1
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.day == second.day:
             yield f"two shifts start on day {first.day}"
         if second.start - first.end < 14 * 60:

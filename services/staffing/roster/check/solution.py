@@ -34,7 +34,9 @@ def _xml(text: str) -> dict[str, list[dict[str, Any]]]:
             {
                 "day": int(shift.findtext("Day") or ""),
                 "start": (shift.findtext("Start") or "")[:5],
-                "tasks": [[int(task.findtext("ID") or ""), int(task.findtext("Length") or "")] for task in shift.iter("Task")],
+                "tasks": [
+                    [int(task.findtext("ID") or ""), int(task.findtext("Length") or "")] for task in shift.iter("Task")
+                ],
             }
             for shift in person.iter("Shift")
         ]

@@ -16,7 +16,9 @@ def encode(calendar: Calendar, rosters: Sequence[tuple[int, Counts]]) -> dict[st
     """[day, shift] by person."""
     shifts = len(calendar.shifts)
     return {
-        calendar.contracts[kind].name: [[int(cell) // shifts, calendar.shifts[int(cell) % shifts].name] for cell in cells]
+        calendar.contracts[kind].name: [
+            [int(cell) // shifts, calendar.shifts[int(cell) % shifts].name] for cell in cells
+        ]
         for kind, cells in sorted(rosters, key=lambda one: one[0])
     }
 
@@ -39,5 +41,7 @@ def decode(calendar: Calendar, roster: Mapping[str, Any]) -> list[tuple[int, Cou
 def certificate(calendar: Calendar, prices: Array) -> dict[str, Any]:
     """What proves the bound: prices by shift and day, and the shifts whose limits it counts."""
     rows = prices.reshape(calendar.days, len(calendar.shifts)).T
-    return {"prices": {shift.name: np.round(row, 6).tolist() for shift, row in zip(calendar.shifts, rows, strict=True)},
-            "counted": DayPricer(calendar).counted(np.round(prices, 6))}
+    return {
+        "prices": {shift.name: np.round(row, 6).tolist() for shift, row in zip(calendar.shifts, rows, strict=True)},
+        "counted": DayPricer(calendar).counted(np.round(prices, 6)),
+    }

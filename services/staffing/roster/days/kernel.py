@@ -39,8 +39,9 @@ def stretches(start, cost, follows, extra, steps, room, longest, extras):  # typ
                         if value >= END or not room[state, shift]:
                             continue
                         value += cost[day, shift]
-                        if value < found[length, shift, load + extra[shift], state + steps[shift]]:
-                            found[length, shift, load + extra[shift], state + steps[shift]] = value
+                        found[length, shift, load + extra[shift], state + steps[shift]] = min(
+                            found[length, shift, load + extra[shift], state + steps[shift]], value
+                        )
     return found
 
 
@@ -180,8 +181,15 @@ def counters(limits: Counts, shifts: Counts) -> tuple[Counts, np.ndarray, np.nda
     return steps, room, fits
 
 
-def least_cost(cost: Array, follows: np.ndarray, extra: Counts, limits: Counts, counted: Counts, longest: int,
-               rules: tuple[int, int, int, int, int, int]) -> tuple[float, Counts]:
+def least_cost(
+    cost: Array,
+    follows: np.ndarray,
+    extra: Counts,
+    limits: Counts,
+    counted: Counts,
+    longest: int,
+    rules: tuple[int, int, int, int, int, int],
+) -> tuple[float, Counts]:
     """Least cost and a plan of it; `counted` are the shifts whose limits the path keeps."""
     steps, room, fits = counters(limits, counted)
     extras = longest * int(extra.max()) + 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 from typing import Final
 
 import numpy as np
 
 from services.staffing.roster.cover import Array, Counts, Cover
+from services.staffing.roster.days.conflict import conflict
 from services.staffing.roster.days.kernel import END, least_cost, touched
 from services.staffing.roster.days.rules import Calendar, Contract
 from services.staffing.roster.errors import ImpossibleError
@@ -41,24 +43,36 @@ class DayPricer:
 
     def price(self, kind: int, prices: Array) -> Priced:
         """See Pricer."""
-        person, contract = kind, self._calendar.contracts[kind]
-        dues = float(self._calendar.dues[person])
-        cost = self._own[person] + prices.reshape(self._own[person].shape)
-        counted, limits = self._counted[person], self._limits[person]
-        while True:
-            value, plan = least_cost(cost, self._follows, self._extra, limits, np.array(sorted(counted), dtype=int),
-                                     contract.most_days_on, self._rules(contract))
-            if value >= END:
-                raise ImpossibleError(contract.name, ["no roster keeps every rule of the contract"])
-            worked = np.bincount(plan[plan >= 0], minlength=len(limits))
-            broken = np.flatnonzero(worked > limits)
-            if not len(broken):
-                break
-            counted.extend(int(one) for one in broken)
+        found = self._least(kind, prices)
+        if found is None:
+            contract = self._calendar.contracts[kind]
+            raise ImpossibleError(contract.name, conflict(contract, self._calendar.days, self._possible))
+        value, plan = found
+        dues = float(self._calendar.dues[kind])
         days = np.flatnonzero(plan >= 0)
-        cells = days * len(limits) + plan[days]
-        roster = Roster(person, float(self._own[person][days, plan[days]].sum()) + dues, cells)
-        return Priced(value + dues, [roster])
+        cost = float(self._own[kind][days, plan[days]].sum()) + dues
+        return Priced(value + dues, [Roster(kind, cost, days * len(self._extra) + plan[days])])
+
+    def _least(self, kind: int, prices: Array) -> tuple[float, Counts] | None:
+        """Least cost and its plan (the shift of each day, -1 for none); None where every plan breaks a rule."""
+        contract, counted, limits = self._calendar.contracts[kind], self._counted[kind], self._limits[kind]
+        cost = self._own[kind] + prices.reshape(self._own[kind].shape)
+        longest = min(contract.most_days_on, self._calendar.days)
+        while True:
+            shifts = np.array(sorted(counted), dtype=np.int64)
+            value, plan = least_cost(cost, self._follows, self._extra, limits, shifts, longest, self._rules(contract))
+            if value >= END:
+                return None
+            broken = np.flatnonzero(np.bincount(plan[plan >= 0], minlength=len(limits)) > limits)
+            if not len(broken):
+                return value, plan
+            counted.extend(int(one) for one in broken)
+
+    def _possible(self, contract: Contract) -> bool:
+        """Whether any roster keeps a contract."""
+        days, shifts = self._own[0].shape
+        alone = replace(self._calendar, contracts=[contract], wishes=np.zeros((1, days, shifts)), dues=np.zeros(1))
+        return DayPricer(alone)._least(0, np.zeros(days * shifts)) is not None
 
     def roster(self, kind: int, cells: Counts) -> Roster | None:
         """See Pricer."""

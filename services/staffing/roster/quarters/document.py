@@ -30,7 +30,9 @@ def _shifts(floor: Floor, cells: Counts) -> list[Counts]:
 
 def _shift(floor: Floor, cells: Counts) -> dict[str, Any]:
     day, clock = divmod(int(cells[0]) // floor.tasks + OPENING, DAY)
-    tasks = [[task + 1, STEP_MINUTES * len(list(run))] for task, run in groupby(int(cell) % floor.tasks for cell in cells)]
+    tasks = [
+        [task + 1, STEP_MINUTES * len(list(run))] for task, run in groupby(int(cell) % floor.tasks for cell in cells)
+    ]
     return {"day": day, "start": f"{clock // 4:02}:{clock % 4 * STEP_MINUTES:02}", "tasks": tasks}
 
 

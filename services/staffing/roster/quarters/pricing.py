@@ -10,7 +10,7 @@ from services.staffing.roster.cover import MISSING, Array, Counts, Cover
 from services.staffing.roster.errors import ImpossibleError
 from services.staffing.roster.problem import Priced, Problem, Roster
 from services.staffing.roster.quarters import kernel
-from services.staffing.roster.quarters.rules import DAY, OPENING, SHORTEST, STARTS, Floor, kinds
+from services.staffing.roster.quarters.rules import DAY, OPENING, SHORTEST, STARTS, STEP_MINUTES, Floor, kinds
 
 AT_ONCE: Final = 6
 """Rosters returned for a kind: the best of each number of steps, the best numbers first."""
@@ -40,7 +40,10 @@ class QuarterPricer:
         least, most = self._kinds[kind]
         values = free[0, 0, 0, least : most + 1]
         if values.min() >= kernel.END:
-            raise ImpossibleError(f"a person of {least * 15} to {most * 15} minutes", ["no shifts add up to that"])
+            minutes = f"{least * STEP_MINUTES} to {most * STEP_MINUTES} minutes"
+            raise ImpossibleError(
+                f"somebody with {minutes}", [f"{minutes} in all", "shifts of 6 to 10 hours, one a day"]
+            )
         rosters = []
         for steps in least + np.argsort(values, kind="stable")[:AT_ONCE]:
             if free[0, 0, 0, steps] < kernel.END:
@@ -56,7 +59,7 @@ class QuarterPricer:
             return None
         prices = np.ones(self._shape).reshape(-1)
         prices[cells] = -1.0
-        total, found, free, begin = self._table(prices)
+        free = self._table(prices)[2]
         if free[0, 0, 0, len(cells)] > -len(cells):
             return None
         return Roster(kind, 0.0, cells)

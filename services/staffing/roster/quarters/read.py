@@ -58,6 +58,9 @@ def _step(line: Line, days: int) -> int:
         raise line.refused(f"{text!r} is not a quarter hour such as 06:00-06:15")
     hour, quarter = int(parts[1]), int(parts[2]) // STEP_MINUTES
     step = (line.whole(0, "the day", least=1, most=days + 1) - 1) * DAY + hour * 4 + quarter - OPENING
-    if not 0 <= step < days * DAY or (int(parts[3]) * 4 + int(parts[4]) // STEP_MINUTES) % DAY != (hour * 4 + quarter + 1) % DAY:
+    if (
+        not 0 <= step < days * DAY
+        or (int(parts[3]) * 4 + int(parts[4]) // STEP_MINUTES) % DAY != (hour * 4 + quarter + 1) % DAY
+    ):
         raise line.refused(f"{text} is not a quarter hour between 06:00 of day 1 and 06:00 of day {days + 1}")
     return step

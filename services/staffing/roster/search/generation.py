@@ -77,4 +77,3 @@ class Generation:
     def _improves(relaxed: Relaxed, roster: Roster) -> bool:
         value = roster.cost + float(relaxed.prices[roster.cells].sum()) - relaxed.due[roster.kind]
         return value < -NEGLIGIBLE
-

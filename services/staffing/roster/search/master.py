@@ -1,4 +1,4 @@
-"""The master problem: one roster for each person, cover as a piecewise linear cost. HiGHS keeps its basis throughout."""
+"""The master problem: one roster for each person, cover as a piecewise linear cost; HiGHS keeps its basis."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ STEPS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """An optimal fractional solution: `prices` of working in a cell, `due` by kind, `shares` of the columns that are not
-    final."""
+    """An optimal fractional solution.
+
+    `prices` of working in a cell, `due` by kind, `shares` of the columns beyond those made final.
+    """
 
     value: float
     prices: Array
@@ -45,7 +47,7 @@ class Master:
         self._constant = sum(one.cost for one in final)
         self._fixed = np.zeros(0)
         self._solver = highspy.Highs()
-        self._solver.setOptionValue("output_flag", False)  # noqa: FBT003 - HiGHS's own signature
+        self._solver.setOptionValue("output_flag", False)
         self._solver.setOptionValue("threads", 1)
         self._solver.setOptionValue("simplex_strategy", 4)
         self._build(problem.used(final))
@@ -70,8 +72,16 @@ class Master:
 
     def _slack(self, rows: Counts, cost: Array, sign: float, most: Array) -> None:
         count = len(rows)
-        self._solver.addCols(count, cost, np.zeros(count), most, count, np.arange(count, dtype=np.int32),
-                             rows.astype(np.int32), np.full(count, sign))
+        self._solver.addCols(
+            count,
+            cost,
+            np.zeros(count),
+            most,
+            count,
+            np.arange(count, dtype=np.int32),
+            rows.astype(np.int32),
+            np.full(count, sign),
+        )
 
     def add(self, rosters: Iterable[Roster]) -> int:
         """Add rosters that are not there yet; returns how many."""
@@ -84,9 +94,16 @@ class Master:
             sizes = np.array([len(one.cells) + 1 for one in fresh])
             starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
             rows = np.concatenate([np.concatenate([[one.kind], one.cells + self._kinds]) for one in fresh])
-            self._solver.addCols(len(fresh), np.array([one.cost for one in fresh]), np.zeros(len(fresh)),
-                                 np.full(len(fresh), np.inf), int(sizes.sum()), starts, rows.astype(np.int32),
-                                 np.ones(int(sizes.sum())))
+            self._solver.addCols(
+                len(fresh),
+                np.array([one.cost for one in fresh]),
+                np.zeros(len(fresh)),
+                np.full(len(fresh), np.inf),
+                int(sizes.sum()),
+                starts,
+                rows.astype(np.int32),
+                np.ones(int(sizes.sum())),
+            )
             self.rosters.extend(fresh)
             self._fixed = np.concatenate([self._fixed, np.zeros(len(fresh))])
         return len(fresh)
@@ -120,7 +137,12 @@ class Master:
         for one in start:
             values[position[one.key]] += 1
         self._solver.setSolution(count, numbers, values)
-        for name, value in (("time_limit", self._solver.getRunTime() + seconds), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.99), ("mip_heuristic_effort", 0.2)):
+        for name, value in (
+            ("time_limit", self._solver.getRunTime() + seconds),
+            ("mip_rel_gap", 0.0),
+            ("mip_abs_gap", 0.99),
+            ("mip_heuristic_effort", 0.2),
+        ):
             self._solver.setOptionValue(name, value)
         self._solver.run()
         if self._solver.getInfo().primal_solution_status != FEASIBLE:

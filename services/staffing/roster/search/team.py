@@ -46,7 +46,9 @@ class Progress:
 class Team:
     """`workers` searchers on one problem for at most `seconds`."""
 
-    def __init__(self, build: Build, *, workers: int, seed: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, build: Build, *, workers: int, seed: int, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._build, self._workers, self._seed, self._seconds, self._clock = build, workers, seed, seconds, clock
         self.best = Progress()
 
@@ -61,7 +63,9 @@ class Team:
         try:
             for number in range(self._workers):
                 here, there = context.Pipe()
-                process = context.Process(target=_search, args=(self._build, (self._seed, number), there, start), daemon=True)
+                process = context.Process(
+                    target=_search, args=(self._build, (self._seed, number), there, start), daemon=True
+                )
                 process.start()
                 there.close()
                 ends[here] = process
