@@ -7,6 +7,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
 
 PYTHON ?= python3
 CALLS ?=
+INSTANCES ?=
 BOARD ?= on-call
 VENV := .venv
 BIN := $(VENV)/bin
@@ -110,7 +111,7 @@ panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http
 
 ##@ Measure
 
-.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing staffing-model replay screenshots
+.PHONY: bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing bench-roster staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -129,6 +130,8 @@ bench-forecast: setup ## forecasts beside the plain ones, intervals, today's upd
 	@$(BIN)/python -m tests.bench.bench_forecast $(CALLS)
 bench-staffing: setup ## people needed in 13,440 cells, and the closed forms beside the simulation
 	@$(BIN)/python -m tests.bench.bench_staffing
+bench-roster: setup ## rosters of the public benchmarks, checked and proved (INSTANCES="5 6" for some, ten minutes each)
+	@$(BIN)/python -m tests.bench.bench_roster $(INSTANCES)
 staffing-model: setup ## fit the correction for uneven handling times again (some minutes)
 	@$(BIN)/python -m tests.bench.staffing_model
 replay: setup ## replay a recorded call log day by day into docs/replay.md (CALLS=file.tsv.gz)

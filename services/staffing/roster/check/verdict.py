@@ -31,11 +31,11 @@ class Verdict:
     @property
     def proved(self) -> int | None:
         """The least whole objective that the bound leaves: every weight is whole."""
-        return None if self.bound is None else math.ceil(self.bound - 1e-6)
+        return None if self.bound is None or math.isinf(self.bound) else math.ceil(self.bound - 1e-6)
 
     @property
     def gap(self) -> float | None:
-        """(objective - proved) / objective; None without a bound."""
-        if self.proved is None:
+        """(objective - proved) / objective; None without a bound, or where a hard rule is broken."""
+        if self.proved is None or self.broken:
             return None
         return 0.0 if self.total == self.proved else (self.total - self.proved) / max(self.total, 1)

@@ -14,6 +14,8 @@ from services.staffing.roster.cover import Array, Counts
 
 END = 1e18
 """Cost of what is not allowed: finite, so that sums of it stay numbers."""
+NEVER = END / 2
+"""From here on a sum has something in it that is not allowed, whatever prices take off."""
 
 
 @njit(cache=True)
@@ -23,12 +25,12 @@ def stretches(start, cost, follows, extra, steps, room, longest, extras):  # typ
     states = room.shape[0]
     found = np.full((longest, shifts, extras, states), END)
     for shift in range(shifts):
-        if cost[start, shift] < END and room[0, shift]:
+        if cost[start, shift] < NEVER and room[0, shift]:
             found[0, shift, extra[shift], steps[shift]] = cost[start, shift]
     for length in range(1, min(longest, days - start)):
         day = start + length
         for shift in range(shifts):
-            if cost[day, shift] >= END:
+            if cost[day, shift] >= NEVER:
                 continue
             for before in range(shifts):
                 if not follows[before, shift]:
@@ -36,7 +38,7 @@ def stretches(start, cost, follows, extra, steps, room, longest, extras):  # typ
                 for load in range(extras - extra[shift]):
                     for state in range(states):
                         value = found[length - 1, before, load, state]
-                        if value >= END or not room[state, shift]:
+                        if value >= NEVER or not room[state, shift]:
                             continue
                         value += cost[day, shift]
                         found[length, shift, load + extra[shift], state + steps[shift]] = min(
@@ -92,7 +94,7 @@ def completions(best, fits, rules):  # type: ignore[no-untyped-def]  # pragma: n
             for load in range(extras):
                 for state in range(states):
                     value = best[day, length - 1, load, state]
-                    if value >= END:
+                    if value >= NEVER:
                         continue
                     add = length * unit + load
                     for week in range(weekends + 1 - more):
@@ -196,6 +198,6 @@ def least_cost(
     best = best_stretches(cost, follows, extra, steps, room, longest, extras)
     table = completions(best, fits, rules)
     value = float(table[0, 0, 0, 0])
-    if value >= END:
+    if value >= NEVER:
         return value, np.full(len(cost), -1)
     return value, trace(table, best, cost, follows, extra, steps, room, fits, rules)

@@ -11,7 +11,7 @@ import numpy as np
 
 from services.staffing.roster.cover import Array, Counts, Cover
 from services.staffing.roster.days.conflict import conflict
-from services.staffing.roster.days.kernel import END, least_cost, touched
+from services.staffing.roster.days.kernel import END, NEVER, least_cost, touched
 from services.staffing.roster.days.rules import Calendar, Contract
 from services.staffing.roster.errors import ImpossibleError
 from services.staffing.roster.problem import Priced, Problem, Roster
@@ -61,7 +61,7 @@ class DayPricer:
         while True:
             shifts = np.array(sorted(counted), dtype=np.int64)
             value, plan = least_cost(cost, self._follows, self._extra, limits, shifts, longest, self._rules(contract))
-            if value >= END:
+            if value >= NEVER:
                 return None
             broken = np.flatnonzero(np.bincount(plan[plan >= 0], minlength=len(limits)) > limits)
             if not len(broken):

@@ -58,8 +58,8 @@ def _shifts(lines: Sequence[Line], path: Path) -> list[Shift]:
         raise Line(path, 1, ()).refused("no shift is declared")
     names = [line.text(0, "the shift") for line in lines]
     shifts = []
-    for line, name in zip(lines, names, strict=True):
-        if names.count(name) > 1:
+    for position, (line, name) in enumerate(zip(lines, names, strict=True)):
+        if name in names[:position]:
             raise line.refused(f"shift {name} comes twice")
         banned = [one.strip() for one in (line.values[2] if len(line.values) > 2 else "").split("|") if one.strip()]
         for one in banned:

@@ -11,7 +11,9 @@ from numba import njit
 from services.staffing.roster.quarters.rules import DAY, DAYS_ON, LONGEST, OPENING, REST, SHORTEST, STRETCH
 
 END = 1e18
-"""Cost of what is not allowed."""
+"""Cost of what is not allowed: finite, so that sums of it stay numbers."""
+NEVER = END / 2
+"""From here on a sum has something in it that is not allowed, whatever prices take off."""
 
 
 @njit(cache=True)
@@ -36,11 +38,11 @@ def division(total, start, last):  # type: ignore[no-untyped-def]  # pragma: no 
     for n in range(STRETCH, last + 1):
         first = n - STRETCH
         for task in range(tasks):
-            if cost[first] < END and cost[first] - total[task, start + first] < opened[task]:
+            if cost[first] < NEVER and cost[first] - total[task, start + first] < opened[task]:
                 opened[task] = cost[first] - total[task, start + first]
                 opened_at[task] = first
             value = opened[task] + total[task, start + n]
-            if opened[task] < END and value < cost[n]:
+            if opened[task] < NEVER and value < cost[n]:
                 cost[n], task_of[n], begun[n] = value, task, opened_at[task]
     return cost, task_of, begun
 
@@ -79,7 +81,7 @@ def completions(found, starts, first_of_day, most):  # type: ignore[no-untyped-d
                     number -= 1
                     for length in range(SHORTEST, LONGEST + 1):
                         value = found[number, length - SHORTEST]
-                        if value >= END:
+                        if value >= NEVER:
                             continue
                         after = max(0, since + length + REST - DAY)
                         for left in range(length, most + 1):

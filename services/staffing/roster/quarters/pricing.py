@@ -39,14 +39,14 @@ class QuarterPricer:
         total, found, free, begin = self._table(prices)
         least, most = self._kinds[kind]
         values = free[0, 0, 0, least : most + 1]
-        if values.min() >= kernel.END:
+        if values.min() >= kernel.NEVER:
             minutes = f"{least * STEP_MINUTES} to {most * STEP_MINUTES} minutes"
             raise ImpossibleError(
                 f"somebody with {minutes}", [f"{minutes} in all", "shifts of 6 to 10 hours, one a day"]
             )
         rosters = []
         for steps in least + np.argsort(values, kind="stable")[:AT_ONCE]:
-            if free[0, 0, 0, steps] < kernel.END:
+            if free[0, 0, 0, steps] < kernel.NEVER:
                 plan = kernel.trace(free, begin, found, self._starts, self._first_of_day, total, steps)
                 worked = np.flatnonzero(plan >= 0)
                 rosters.append(Roster(kind, 0.0, worked * self._shape[1] + plan[worked]))

@@ -47,7 +47,7 @@ class Master:
         self._constant = sum(one.cost for one in final)
         self._fixed = np.zeros(0)
         self._solver = highspy.Highs()
-        self._solver.setOptionValue("output_flag", False)
+        self._solver.silent()
         self._solver.setOptionValue("threads", 1)
         self._solver.setOptionValue("simplex_strategy", 4)
         self._build(problem.used(final))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from services.staffing.roster.check.judge import judge
 from services.staffing.roster.check.verdict import UnreadableError
 from tests.unit.staffing.roster.problems import DAYS, MULTI, benchmarks, quarters, written
@@ -14,7 +15,10 @@ from tests.unit.staffing.roster.problems import DAYS, MULTI, benchmarks, quarter
 GOOD_DAYS: dict[str, list[list[Any]]] = {"Ann": [[0, "E"], [1, "E"], [4, "L"]], "Bo": [[0, "L"], [4, "L"]]}
 GOOD_QUARTERS: dict[str, list[dict[str, Any]]] = {
     "1": [{"day": 0, "start": "08:00", "tasks": [[1, 480]]}],
-    "2": [{"day": 0, "start": "20:00", "tasks": [[2, 360]]}, {"day": 1, "start": "20:00", "tasks": [[1, 60], [2, 300]]}],
+    "2": [
+        {"day": 0, "start": "20:00", "tasks": [[2, 360]]},
+        {"day": 1, "start": "20:00", "tasks": [[1, 60], [2, 300]]},
+    ],
     "3": [{"day": 1, "start": "00:00", "tasks": [[1, 360]]}],
 }
 

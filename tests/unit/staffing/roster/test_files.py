@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from services.staffing.files.table import FileRefusedError
 from services.staffing.roster.days import read as day_files
 from services.staffing.roster.quarters import read as quarter_files
