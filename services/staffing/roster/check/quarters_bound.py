@@ -70,7 +70,7 @@ def _rosters(instance: Instance, prices: Array) -> Array:
                 continue
             value = _shift(prices[at : at + LONGEST])
             runs = np.vstack([idle, rested[1:DAYS_ON, clock]])
-            for length in range(SHORTEST, len(value)):
+            for length in range(SHORTEST, min(len(value), top)):
                 ready = max(0, clock + length + REST - DAY)
                 place = next_busy[1:, ready, length:]
                 np.minimum(place, runs[:, : top - length] + value[length], out=place)

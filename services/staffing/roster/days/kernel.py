@@ -74,8 +74,11 @@ def touched(start, length):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @njit(cache=True)
-def completions(best, fits, rules):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Least cost from a day on which work may begin, by day, weekends and counters' state and load used before.
+def completions(best, fits, sizes, heaviest, rules):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Least cost from a day on which work may begin, by day, weekends, counters' state and load used before.
+
+    `sizes` are the shifts that a state has counted, `heaviest` the largest load of a shift: what a roster cannot have
+    used by a day is left out.
 
     `rules`: least and most load, least load of a shift, most weekends, least days on, least days off.
     """
@@ -99,11 +102,11 @@ def completions(best, fits, rules):  # type: ignore[no-untyped-def]  # pragma: n
                     add = length * unit + load
                     for week in range(weekends + 1 - more):
                         for before in range(states):
-                            if not fits[before, state]:
+                            if not fits[before, state] or sizes[before] > day:
                                 continue
                             here = table[day, week, before]
                             there = table[free, week + more, before + state]
-                            for used in range(most_load + 1 - add):
+                            for used in range(sizes[before] * unit, min(day * heaviest, most_load - add) + 1):
                                 here[used] = min(here[used], value + there[used + add])
     return table
 
@@ -161,11 +164,11 @@ def fill(plan, day, length, load, state, cost, follows, extra, steps, room, long
         after = chosen
 
 
-def counters(limits: Counts, shifts: Counts) -> tuple[Counts, np.ndarray, np.ndarray]:
+def counters(limits: Counts, shifts: Counts) -> tuple[Counts, np.ndarray, np.ndarray, Counts]:
     """States that count the given shifts up to their limits, as one mixed-radix number.
 
-    Returns the step of each shift, whether a shift still has room in a state, and whether a stretch's state fits on top
-    of another.
+    Returns the step of each shift, whether a shift still has room in a state, whether a stretch's state fits on top of
+    another, and the shifts that each state has counted.
     """
     steps = np.zeros(len(limits), dtype=np.int64)
     digits = np.zeros((1, 0), dtype=np.int64)
@@ -180,7 +183,7 @@ def counters(limits: Counts, shifts: Counts) -> tuple[Counts, np.ndarray, np.nda
     for position, shift in enumerate(shifts):
         room[:, shift] = digits[:, position] < top[position]
     fits = (digits[:, None, :] + digits[None, :, :] <= top).all(axis=2)
-    return steps, room, fits
+    return steps, room, fits, digits.sum(axis=1)
 
 
 def least_cost(
@@ -193,10 +196,10 @@ def least_cost(
     rules: tuple[int, int, int, int, int, int],
 ) -> tuple[float, Counts]:
     """Least cost and a plan of it; `counted` are the shifts whose limits the path keeps."""
-    steps, room, fits = counters(limits, counted)
+    steps, room, fits, sizes = counters(limits, counted)
     extras = longest * int(extra.max()) + 1
     best = best_stretches(cost, follows, extra, steps, room, longest, extras)
-    table = completions(best, fits, rules)
+    table = completions(best, fits, sizes, rules[2] + int(extra.max()), rules)
     value = float(table[0, 0, 0, 0])
     if value >= NEVER:
         return value, np.full(len(cost), -1)

@@ -23,8 +23,8 @@ LURE: Final = 1e7
 class DayPricer:
     """Best rosters of each person.
 
-    Limits of single shifts are carried in the path only for the shifts whose limit a best path once broke (decremental
-    state space relaxation, Righini & Salani 2008): the others do not bind, and the result is exact all the same.
+    Limits of single shifts are carried in the path only for the shifts whose limit a best path breaks otherwise
+    (decremental state space relaxation, Righini & Salani 2008): the others do not bind, and the result is exact.
     """
 
     def __init__(self, calendar: Calendar) -> None:
@@ -47,15 +47,15 @@ class DayPricer:
         if found is None:
             contract = self._calendar.contracts[kind]
             raise ImpossibleError(contract.name, conflict(contract, self._calendar.days, self._possible))
-        value, plan = found
+        value, plan, _counted = found
         dues = float(self._calendar.dues[kind])
         days = np.flatnonzero(plan >= 0)
         cost = float(self._own[kind][days, plan[days]].sum()) + dues
         return Priced(value + dues, [Roster(kind, cost, days * len(self._extra) + plan[days])])
 
-    def _least(self, kind: int, prices: Array) -> tuple[float, Counts] | None:
-        """Least cost and its plan (the shift of each day, -1 for none); None where every plan breaks a rule."""
-        contract, counted, limits = self._calendar.contracts[kind], self._counted[kind], self._limits[kind]
+    def _least(self, kind: int, prices: Array) -> tuple[float, Counts, list[int]] | None:
+        """Least cost, its plan (the shift of each day, -1 for none) and the shifts counted; None where none is right."""
+        contract, limits, counted = self._calendar.contracts[kind], self._limits[kind], list(self._counted[kind])
         cost = self._own[kind] + prices.reshape(self._own[kind].shape)
         longest = min(contract.most_days_on, self._calendar.days)
         while True:
@@ -63,10 +63,12 @@ class DayPricer:
             value, plan = least_cost(cost, self._follows, self._extra, limits, shifts, longest, self._rules(contract))
             if value >= NEVER:
                 return None
-            broken = np.flatnonzero(np.bincount(plan[plan >= 0], minlength=len(limits)) > limits)
-            if not len(broken):
-                return value, plan
-            counted.extend(int(one) for one in broken)
+            worked = np.bincount(plan[plan >= 0], minlength=len(limits))
+            if (worked <= limits).all():
+                # limits that do not bind now are left to the next breach
+                self._counted[kind] = [shift for shift in counted if worked[shift] == limits[shift]]
+                return value, plan, counted
+            counted.extend(int(one) for one in np.flatnonzero(worked > limits))
 
     def _possible(self, contract: Contract) -> bool:
         """Whether any roster keeps a contract."""
@@ -83,15 +85,10 @@ class DayPricer:
         return found if np.array_equal(found.cells, cells) else None
 
     def counted(self, prices: Array) -> dict[str, list[str]]:
-        """The shifts whose limits bind at these prices, by person."""
-        for kind in range(len(self._counted)):
-            self.price(kind, prices)
+        """The shifts whose limits the least costs at these prices depend on, by person."""
         names = [one.name for one in self._calendar.shifts]
-        return {
-            contract.name: [names[shift] for shift in sorted(counted)]
-            for contract, counted in zip(self._calendar.contracts, self._counted, strict=True)
-            if counted
-        }
+        found = {one.name: self._least(kind, prices) for kind, one in enumerate(self._calendar.contracts)}
+        return {name: [names[shift] for shift in sorted(one[2])] for name, one in found.items() if one and one[2]}
 
     def _rules(self, contract: Contract) -> tuple[int, int, int, int, int, int]:
         longest = self._calendar.days * int(self._load + self._extra.max())

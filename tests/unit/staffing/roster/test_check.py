@@ -29,7 +29,7 @@ def judged(folder: Path, problem: str, roster: object, **more: object) -> Any:
 
 
 def test_days_add_up_by_rule(tmp_path: Path) -> None:
-    # Ann's wishes are kept, Bo is off on day 5; missing: 3 E (50), 5 E (20), 6 L (10); one E too many on day 1: no cover
+    # every wish is kept; missing are E on day 3 (50), L on day 4 (30), L on day 6 (10); day 1 has no cover to exceed
     verdict = judged(tmp_path, DAYS, {**GOOD_DAYS, "Ann": [[0, "E"], [1, "E"], [5, "E"], [6, "E"]]})
     assert verdict.broken == []
     assert list(verdict.objective.values()) == [0, 0, 50 + 30 + 10, 0]
