@@ -1,0 +1,1 @@
+"""The search: column generation for the bound, diving and neighbourhoods for the roster."""

@@ -1,0 +1,141 @@
+"""Searchers in processes of their own: they share the best rosters, and the caller sees progress."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+
+from services.staffing.roster.cover import Array
+from services.staffing.roster.errors import ImpossibleError
+from services.staffing.roster.problem import Problem, Roster
+from services.staffing.roster.search.explorer import Explorer
+
+Build = Callable[[], Problem]
+
+
+class SearcherLostError(RuntimeError):
+    """A searcher's process ended by itself."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"a searcher ended with code {code}; its traceback is above (-9: out of memory)")
+
+
+@dataclass(slots=True)
+class Progress:
+    """The best so far. `cells` by person; `prices` prove the `bound`; `seconds` since the start."""
+
+    cost: float = np.inf
+    bound: float = -np.inf
+    rosters: list[Any] | None = field(default=None, repr=False)
+    prices: Array | None = field(default=None, repr=False)
+    seconds: float = 0.0
+
+    @property
+    def proved(self) -> bool:
+        """Whether the rosters are optimal: every weight is whole, so is every objective."""
+        return float(np.ceil(self.bound - 1e-6)) >= self.cost
+
+
+class Team:
+    """`workers` searchers on one problem for at most `seconds`."""
+
+    def __init__(
+        self, build: Build, *, workers: int, seed: int, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._build, self._workers, self._seed, self._seconds, self._clock = build, workers, seed, seconds, clock
+        self.best = Progress()
+
+    def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Iterator[Progress]:
+        """Search and yield whenever the best changes; closing the iterator ends the search, `best` stays.
+
+        Raises ImpossibleError when somebody's rules leave no roster.
+        """
+        began = self._clock()
+        context = mp.get_context("spawn")
+        ends: dict[Connection, mp.process.BaseProcess] = {}
+        try:
+            for number in range(self._workers):
+                here, there = context.Pipe()
+                process = context.Process(
+                    target=_search, args=(self._build, (self._seed, number), there, start), daemon=True
+                )
+                process.start()
+                there.close()
+                ends[here] = process
+            while ends and not self.best.proved:
+                left = began + self._seconds - self._clock()
+                ready = wait(list(ends), timeout=left) if left > 0 else []
+                if not ready:
+                    return
+                for end in ready:
+                    assert isinstance(end, Connection)
+                    try:
+                        what, value, payload = end.recv()
+                    except EOFError:
+                        self._gone(ends.pop(end))
+                        continue
+                    if what == "impossible":
+                        raise ImpossibleError(*payload)
+                    if self._take(what, value, payload):
+                        self.best.seconds = self._clock() - began
+                        yield self.best
+                        for other in ends:
+                            if what == "roster" and other is not end:
+                                other.send(payload)
+        finally:
+            self.best.seconds = self._clock() - began
+            for end, process in ends.items():
+                process.terminate()
+                process.join()
+                end.close()
+
+    @staticmethod
+    def _gone(process: mp.process.BaseProcess) -> None:
+        process.join()
+        if process.exitcode:
+            raise SearcherLostError(process.exitcode)
+
+    def _take(self, what: str, value: float, payload: Any) -> bool:
+        if what == "roster" and value < self.best.cost:
+            self.best.cost, self.best.rosters = value, payload
+        elif what == "bound" and value > self.best.bound:
+            self.best.bound, self.best.prices = value, payload
+        else:
+            return False
+        return True
+
+
+def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Sequence[tuple[int, Any]] | None) -> None:
+    """A searcher's process: ends with its parent, or when nothing better is possible."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    problem = build()
+    explorer = Explorer(problem, seed, lambda: False, lambda *message: channel.send(message))
+
+    def exchange() -> None:
+        while channel.poll():
+            explorer.accept([_roster(problem, one) for one in channel.recv()], report=False)
+
+    try:
+        if start is not None:
+            explorer.accept([_roster(problem, one) for one in start])
+        explorer.begin()
+        explorer.rounds(exchange)
+    except ImpossibleError as error:
+        channel.send(("impossible", 0.0, (error.person, error.rules)))
+    except (BrokenPipeError, EOFError):
+        return
+
+
+def _roster(problem: Problem, given: tuple[int, Any]) -> Roster:
+    kind, cells = given
+    found = problem.pricer.roster(kind, cells)
+    if found is None:
+        raise ValueError("a roster that breaks a rule of its person")
+    return found
