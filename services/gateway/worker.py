@@ -59,7 +59,7 @@ class Worker:
             Consumer(database, config.nats, name=name, subjects=subjects, handler=handler, tracer=tracer)
             for name, subjects, handler in (
                 (CONSUMER, SUBJECTS, Intake(self.sender.news.set)),
-                (erasure.consumer_of(SERVICE), erasure.SUBJECTS, erasure.Handler(store.forget)),
+                (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(store.forget)),
             )
         ]
 

@@ -160,7 +160,7 @@ async def build(config: IntakeConfig) -> App:
     listens: tuple[tuple[str, Sequence[str], Handler], ...] = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),
         (TIERS, TIERS_SUBJECTS, people.handle),
-        (erasure.consumer_of(SERVICE), erasure.SUBJECTS, erasure.Handler(erase)),
+        (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(erase)),
     )
     names = [name for name, _, _ in listens]
     settler = Settler(relay, config.nats, consumers=names) if database.virtual else None

@@ -15,6 +15,8 @@ from kefu.events.v1.event_pb2 import ErasureDone, Event
 from services.kit.audit import Entry
 from services.kit.db import Transaction
 
+# crm keeps the requests and hears every answer; the others hear only what it asks.
+REQUESTS: Final = ("kefu.crm.*.dataRequests",)
 SUBJECTS: Final = ("kefu.*.*.dataRequests",)
 ACTOR: Final = "erasure"
 

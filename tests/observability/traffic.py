@@ -46,6 +46,7 @@ def drive(stack: Stack) -> Done:
     _act(stack, quiet, breached, "leave")
     _present(stack, "wangfang")
     _serve(stack, slow, waiting, canaries)
+    _forget(stack)
     _listen(stack)
     _sign_in(stack, "wangfang", demo.password(stack.home, "wangfang"))
     _sign_in(stack, "wangfang", "wrong")
@@ -124,6 +125,18 @@ def _serve(stack: Stack, name: str, customer: str, canaries: dict[str, str]) -> 
         source="SEARCH",
     )
     _act(stack, customer, name, "rate", score=5, comment=canaries["comment"])
+
+
+def _forget(stack: Stack) -> None:
+    """Ask for a customer's erasure, which every service hears and answers."""
+    first, second = (stack.person(name, "supervisor", "admin") for name in ("boss", "lead"))
+    body = {"customer": {"displayName": "somebody"}}
+    file = stack.rest("POST", f"sites/{SITE}/customers", first, body)["name"]
+    asked = {"dataRequest": {"customer": file, "kind": "KIND_ERASURE"}}
+    request = stack.rest("POST", f"sites/{SITE}/dataRequests", first, asked)["name"]
+    stack.rest("POST", f"{request}:verify", first, {"note": "by telephone"})
+    stack.rest("POST", f"{request}:fulfil", second, {})
+    until(lambda: stack.rest("GET", request, second)["state"] == "STATE_FULFILLED", "every service to forget")
 
 
 def _listen(stack: Stack) -> None:
