@@ -129,10 +129,10 @@ def _serve(stack: Stack, name: str, customer: str, canaries: dict[str, str]) -> 
 
 def _forget(stack: Stack) -> None:
     """Ask for a customer's erasure, which every service hears and answers."""
-    first, second = (stack.person(name, "supervisor", "admin") for name in ("boss", "lead"))
-    body = {"customer": {"displayName": "somebody"}}
+    first, second = (stack.person(name, "manager") for name in ("boss", "lead"))
+    body = {"displayName": "somebody"}
     file = stack.rest("POST", f"sites/{SITE}/customers", first, body)["name"]
-    asked = {"dataRequest": {"customer": file, "kind": "KIND_ERASURE"}}
+    asked = {"customer": file, "kind": "KIND_ERASURE"}
     request = stack.rest("POST", f"sites/{SITE}/dataRequests", first, asked)["name"]
     stack.rest("POST", f"{request}:verify", first, {"note": "by telephone"})
     stack.rest("POST", f"{request}:fulfil", second, {})
