@@ -78,7 +78,7 @@ class Load:
         return found
 
     async def customer(self, name: str, stop: asyncio.Event) -> None:
-        """Write to intake and read from it and from staffing, one call after the other."""
+        """Write to intake and read from every service, one call after the other."""
         token = self.replicas.signer.sign(
             name, Kind.CUSTOMER, ttl=TOKEN_SECONDS, site=SITE, channel="WEB", customer=name
         )
@@ -96,7 +96,8 @@ class Load:
             if "name" in made:
                 self.said[made["name"]] = text
             await self.call("GET", parent, token)
-            await self.call("GET", f"sites/{SITE}/people", boss)
+            for what in ("people", "customers"):
+                await self.call("GET", f"sites/{SITE}/{what}", boss)
 
 
 @asynccontextmanager
