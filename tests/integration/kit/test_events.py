@@ -232,7 +232,7 @@ async def test_what_the_stream_refuses_ends_what_counts_as_published(nats_url: s
     async with bus.connected(nats_url, "t") as link:
         await bus.ensure_stream(link.jetstream)
         last = (await link.jetstream.stream_info(bus.STREAM)).state.last_seq
-        refused = {api.Header.EXPECTED_LAST_SEQUENCE: "999999999"}
+        refused: dict[str, str] = {api.Header.EXPECTED_LAST_SEQUENCE: "999999999"}
         messages = [("kefu.t.desk.x", b"1", {}), ("kefu.t.desk.x", b"2", refused), ("kefu.t.desk.x", b"3", {})]
         assert await link.publish(messages) == [last + 1]
         assert await link.publish([("kefu.t.desk.x", b"4", {}), ("nobody.listens", b"5", {})]) == [last + 3]
