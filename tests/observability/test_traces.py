@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from services.crm.commands.neighbours import CONSUMER as FILES
+from services.crm.commands.neighbours import CONSUMER as NEIGHBOURS
 from services.gateway.worker import CONSUMER as WEBHOOKS
 from services.policy.calls import Calls
 from services.stack.home import SERVICES
@@ -38,7 +38,7 @@ def consumers(stack: Stack, trace_id: str) -> set[str]:
 
 
 def test_one_trace_leads_from_the_request_to_every_consumer(whole_stack: Stack, done: Done) -> None:
-    until(lambda: consumers(whole_stack, done.trace_id) == {WEBHOOKS, FILES}, "the consumers' spans")
+    until(lambda: consumers(whole_stack, done.trace_id) == {WEBHOOKS, NEIGHBOURS}, "the consumers' spans")
     spans = whole_stack.sink.of(done.trace_id)
     by_id = {span.span_id: span for _, span in spans}
     roots = [span for _, span in spans if span.parent_span_id not in by_id]
