@@ -74,7 +74,7 @@ def play(seed: str) -> None:
 
 
 def check(names: Sequence[str]) -> None:
-    """Every fault by itself, or those named. Ends with 1 when an alert does not fire or resolve, or a command does not run."""
+    """Every fault, or those named, by itself. Ends with 1 when an alert or a command does not do what it should."""
     faults = 0
     with watched_stack() as (home, prometheus):
         for name in names or FAULTS:
