@@ -14,6 +14,7 @@ SETTINGS ?=
 ROUNDS ?= 5
 BUSY ?= 0
 SEED ?=
+FAULTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
@@ -117,8 +118,8 @@ panels: setup ## present values of a board's panels (BOARD=work, PROMETHEUS=http
 .PHONY: drill drill-check drill-restore
 drill: setup ## a stack with one fault that nobody tells you: find it (SEED=7)
 	@$(BIN)/python -m tests.drills.on_call $(SEED)
-drill-check: setup ## each fault by itself: its alert fires, its runbook runs, it resolves
-	@$(BIN)/python -m tests.drills.on_call --check
+drill-check: setup ## each fault by itself: its alert fires, its runbook runs, it resolves (FAULTS=surge)
+	@$(BIN)/python -m tests.drills.on_call --check $(FAULTS)
 drill-restore: setup ## lose a disk under writes and restore: what is lost, how long it takes (FILL_MB=200)
 	@$(BIN)/python -m tests.drills.restore
 

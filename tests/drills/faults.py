@@ -79,7 +79,7 @@ def _suspend(process: psutil.Process) -> bool:
 
 @contextmanager
 def stuck_consumer(home: Home) -> Iterator[None]:
-    """Somebody began an index on intake's inbox by hand and left it open: events are read, and none is done."""
+    """Somebody began an index on the gateway's inbox by hand and left it open: events are read, none is done."""
 
     async def hold(stop: threading.Event) -> None:
         connection = await asyncpg.connect(
@@ -88,7 +88,7 @@ def stuck_consumer(home: Home) -> Iterator[None]:
         try:
             transaction = connection.transaction()
             await transaction.start()
-            await connection.execute("CREATE INDEX inbox_by_event ON intake.kefu_inbox (event_id)")
+            await connection.execute("CREATE INDEX inbox_by_event ON gateway.kefu_inbox (event_id)")
             await asyncio.to_thread(stop.wait)
             await transaction.rollback()
         except (asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -123,7 +123,7 @@ def surge(home: Home) -> Iterator[None]:
 FAULTS: Mapping[str, Fault] = {
     "slow-database": Fault("DatabaseSlow", "PostgreSQL's sessions stood still nine tenths of the time", slow_database),
     "stuck-consumer": Fault(
-        "ConsumerStuck", "an open CREATE INDEX held intake's inbox, application psql", stuck_consumer
+        "ConsumerStuck", "an open CREATE INDEX held the gateway's inbox, application psql", stuck_consumer
     ),
     "surge": Fault("ServiceLevelLow", f"{ARRIVALS_A_SECOND:g} more customers a second at {SITE}", surge),
 }

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,11 +73,12 @@ def play(seed: str) -> None:
         quiet(prometheus, fault)
 
 
-def check() -> None:
-    """Every fault by itself. Ends with 1 when an alert does not fire or resolve, or a command does not run."""
+def check(names: Sequence[str]) -> None:
+    """Every fault, or those named, by itself. Ends with 1 when an alert or a command does not do what it should."""
     faults = 0
     with watched_stack() as (home, prometheus):
-        for name, fault in FAULTS.items():
+        for name in names or FAULTS:
+            fault = FAULTS[name]
             with fault.inject(home):
                 fired = until_free(lambda: fault.alert in prometheus.firing(), FIRE_SECONDS)  # noqa: B023
                 when = f"fired after {fired:.0f} s" if fired is not None else "DID NOT FIRE"
@@ -128,7 +129,7 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--check"]:
-        check()
+    if sys.argv[1:2] == ["--check"]:
+        check(sys.argv[2:])
     else:
         play(sys.argv[1] if sys.argv[1:] else str(random.SystemRandom().random()))
