@@ -1,4 +1,4 @@
-"""A shop's customers in the browser: the tier map, everything about one of them, and a request that two people handle."""
+"""A shop's customers in the browser: the tier map, everything about one of them, and what two people handle."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def test_a_request_takes_two_people_and_says_who_has_answered(
     page.goto("/sign-in")
     person.sign_in("admin", stack.password("admin"))
     page.goto(f"/s/{SHOP}/privacy")
-    page.get_by_label(person.words("privacy.customer")).fill(wang_fang[0])
-    page.get_by_label(person.words("privacy.kind")).select_option("EXPORT")
+    page.get_by_label(person.words("privacy.customer"), exact=True).fill(wang_fang[0])
+    page.get_by_label(person.words("privacy.kind"), exact=True).select_option("EXPORT")
     page.get_by_role("button", name=person.words("privacy.open")).click()
     page.get_by_label(person.words("privacy.note")).first.fill("电话核对订单号")
     page.get_by_role("button", name=person.words("privacy.verify")).first.click()

@@ -75,6 +75,12 @@ def rates(profile: Profile) -> Rates:
     return {"CNY": Fraction(1)} | {code: Fraction(str(rate)) for code, rate in given.items()}
 
 
+def high_value(profile: Profile) -> tuple[int, str] | None:
+    """Least spending, fen, and the window in which it counts, of a high-value customer; None without such a rule."""
+    rule = cast("Mapping[str, Any] | None", profile.setting("crm.high_value_rule"))
+    return None if rule is None else (round(float(rule["min_spend_yuan"]) * 100), str(rule["window"]))
+
+
 def churn_days(profile: Profile) -> int | None:
     """Days of silence after which a customer counts as lost; None where the profile says nothing."""
     days = profile.setting("crm.churn_inactivity_d")

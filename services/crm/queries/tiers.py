@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.crm.commands.tiers import frame
-from services.crm.domain.rules import tier_rules
+from services.crm.domain.period import day_before
+from services.crm.domain.rules import high_value, tier_rules
 from services.crm.domain.tiers import Measures, Rules
 from services.crm.store import customers, standings
 from services.kit.db import Transaction
@@ -22,6 +23,7 @@ class Case:
     held: standings.Held | None
     measures: Sequence[Measures]
     cutoffs: Mapping[str, int]
+    high_value: bool
 
     @property
     def tier(self) -> str:
@@ -34,6 +36,14 @@ async def case(tx: Transaction, profile: Profile, customer: str) -> Case:
     site, rules = profile.site, tier_rules(profile)
     root, files = await customers.members(tx, site, customer)
     today, windows = frame(profile, rules, tx.now)
-    measures = await standings.measures(tx, site, dict.fromkeys(files, root), today=today, windows=windows)
+    rule = high_value(profile)
+    all_windows = windows if rule is None else [*windows, day_before(today, rule[1])]
+    measures = await standings.measures(tx, site, dict.fromkeys(files, root), today=today, windows=all_windows)
     held = await standings.held(tx, site, [root])
-    return Case(rules, held.get(root), measures[root], await standings.cutoffs(tx, site))
+    return Case(
+        rules=rules,
+        held=held.get(root),
+        measures=measures[root],
+        cutoffs=await standings.cutoffs(tx, site),
+        high_value=rule is not None and measures[root][-1].spend_fen >= rule[0],
+    )

@@ -41,6 +41,7 @@ class TierServicer(api_grpc.TierServiceServicer):
             grace_until=convert.stamp(held.standing.grace_until) if held else None,
             bars=bars,
             explanation=explanation(found, current().locale),
+            high_value=found.high_value,
         )
 
     async def ListTierMoves(self, request: api.ListTierMovesRequest, context: Context) -> api.ListTierMovesResponse:

@@ -31,6 +31,7 @@ async def add(crm: Crm, customer: pb.Customer = FANG, *, tb: str = "", id_: str 
     return made
 
 
+@pytest.mark.clause("LIVE-5.1.1-2", "TAOBAO-4-2.2.3")
 async def test_every_reply_is_masked_and_the_database_holds_no_word_in_the_clear(crm: Crm, database: Database) -> None:
     made = await add(crm, tb="tb-fang")
     assert (made.display_name, made.phone, made.email, made.address) == (
@@ -52,6 +53,7 @@ async def test_every_reply_is_masked_and_the_database_holds_no_word_in_the_clear
         assert not [row for row in rows for shape in shapes if shape in row]
 
 
+@pytest.mark.clause("ONLINE-2.1.3-3")
 async def test_an_edit_needs_the_etag_that_was_read_and_changes_what_it_names(crm: Crm) -> None:
     made = await add(crm)
     edit = pb.Customer(name=made.name, region="上海", interests=["TEA"], etag=made.etag)

@@ -12,12 +12,14 @@ from kefu.crm.v1 import customer_service_pb2 as customer_api
 from kefu.crm.v1 import order_service_pb2 as api
 from kefu.crm.v1 import points_service_pb2 as points_api
 from kefu.crm.v1 import tier_service_pb2 as tier_api
+from kefu.crm.v1.order_service_pb2_grpc import OrderServiceStub
+from kefu.crm.v1.tier_service_pb2_grpc import TierServiceStub
 from kefu.events.v1.event_pb2 import Event
 
 from services.crm.commands.tiers import recompute
 from services.kit.db import Database
 from services.kit.errors import InvalidArgument
-from tests.integration.crm.conftest import SITE, Crm
+from tests.integration.crm.conftest import ELSEWHERE, SITE, Crm
 
 SERVICES = ("crm",)
 SALE, RETURN = api.OrderLine.KIND_SALE, api.OrderLine.KIND_RETURN
@@ -172,7 +174,7 @@ async def test_a_merged_customers_purchases_count_where_they_went_until_they_are
     assert len((await crm.orders().ListOrders(request)).orders) == 4
 
 
-@pytest.mark.clause("TAOBAO-4-2.3.1")
+@pytest.mark.clause("TAOBAO-1-2.1.4-2")
 async def test_a_discount_beyond_the_tiers_limit_needs_a_supervisor(crm: Crm) -> None:
     await record(crm, *(line(f"quote-{day}", "quote", 300, days=day) for day in range(8)))
     name = await name_of(crm, "quote")
@@ -181,11 +183,25 @@ async def test_a_discount_beyond_the_tiers_limit_needs_a_supervisor(crm: Crm) ->
         assert (quote.tier, quote.limit_percent, quote.approval_needed) == ("CORE", 8, needed)
 
 
+@pytest.mark.clause("ONLINE-2.1.3-1")
+async def test_a_high_value_customer_is_known_by_the_sites_own_rule(crm: Crm) -> None:
+    parent, channel = f"sites/{ELSEWHERE}", crm.channel("boss", "admin", ELSEWHERE)
+    orders: Any = OrderServiceStub(channel)
+    tiers: Any = TierServiceStub(channel)
+    for order, known in (("h1", False), ("h2", True)):
+        lines = [line(order, "rich", 10_000)]
+        await orders.RecordOrders(api.RecordOrdersRequest(parent=parent, source="SHOP", lines=lines))
+        request = customer_api.LookUpCustomerRequest(parent=parent, channel="SHOP", external_id="rich")
+        found = await crm.customers(site=ELSEWHERE).LookUpCustomer(request)
+        standing = await tiers.GetStanding(tier_api.GetStandingRequest(parent=found.name))
+        assert standing.high_value is known
+
+
 async def test_the_map_counts_everybody_once(crm: Crm, database: Database) -> None:
     await record(crm, *(line(f"map-{day}", "map", 300, days=day) for day in range(8)))
     found = await crm.tiers().GetTierMap(tier_api.GetTierMapRequest(parent=crm.parent))
     assert [one.tier for one in found.sizes] == ["VIP", "CORE", "ORDINARY"]
-    everybody = await database.fetchval("SELECT count(*) FROM customers WHERE state <> 'MERGED'")
+    everybody = await database.fetchval("SELECT count(*) FROM customers WHERE state <> 'MERGED' AND site = $1", SITE)
     assert sum(one.customers for one in found.sizes) == everybody
     assert ("ORDINARY", "CORE", "RAISED") in {(one.from_tier, one.to_tier, one.cause) for one in found.moves}
 

@@ -150,6 +150,7 @@ async def test_a_coupon_is_used_once_and_ends_by_itself(crm: Crm, database: Data
     assert [one.state for one in listed.coupons] == [api.Coupon.STATE_EXPIRED, api.Coupon.STATE_USED]
 
 
+@pytest.mark.clause("TAOBAO-4-3.2.1")
 async def test_a_membership_is_joined_changed_and_ended(crm: Crm) -> None:
     name = await somebody(crm)
     with pytest.raises(NotFound):
@@ -159,6 +160,7 @@ async def test_a_membership_is_joined_changed_and_ended(crm: Crm) -> None:
         assert (await crm.points().GetMembership(api.GetMembershipRequest(parent=name))).level == level
 
 
+@pytest.mark.clause("TAOBAO-4-2.2.1")
 async def test_the_timeline_has_everything_in_one_order(crm: Crm) -> None:
     await record(crm, line("t1", "timed", 3000, days=9), line("t1r", "timed", 10, days=2, kind=RETURN, refund_of="t1"))
     name = await name_of(crm, "timed")

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kefu.common.v1 import options_pb2 as kefu_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekefu/crm/v1/tier_service.proto\x12\x0bkefu.crm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"X\n\x08Measures\x12\x11\n\tspend_fen\x18\x01 \x01(\x03\x12\x0e\n\x06orders\x18\x02 \x01(\x05\x12\x13\n\x0b\x61\x63tive_days\x18\x03 \x01(\x05\x12\x14\n\x0crecency_days\x18\x04 \x01(\x05\"\xb7\x01\n\x03\x42\x61r\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0e\n\x06window\x18\x02 \x01(\t\x12\x15\n\rmin_spend_fen\x18\x03 \x01(\x03\x12\x12\n\nmin_orders\x18\x04 \x01(\x05\x12\x17\n\x0fmin_active_days\x18\x05 \x01(\x05\x12\'\n\x08measures\x18\x06 \x01(\x0b\x32\x15.kefu.crm.v1.Measures\x12\x0b\n\x03met\x18\x07 \x01(\x08\x12\x18\n\x10max_recency_days\x18\x08 \x01(\x05\"\xa9\x01\n\x08Standing\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bgrace_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04\x62\x61rs\x18\x04 \x03(\x0b\x32\x10.kefu.crm.v1.Bar\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\"\xa9\x01\n\x08TierMove\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfrom_tier\x18\x02 \x01(\t\x12\x0f\n\x07to_tier\x18\x03 \x01(\t\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\'\n\x08measures\x18\x05 \x01(\x0b\x32\x15.kefu.crm.v1.Measures\x12\x17\n\x0fprofile_version\x18\x06 \x01(\t\"+\n\x08TierSize\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\"M\n\tMoveCount\x12\x11\n\tfrom_tier\x18\x01 \x01(\t\x12\x0f\n\x07to_tier\x18\x02 \x01(\t\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\r\n\x05moves\x18\x04 \x01(\x03\"V\n\x07TierMap\x12$\n\x05sizes\x18\x01 \x03(\x0b\x32\x15.kefu.crm.v1.TierSize\x12%\n\x05moves\x18\x02 \x03(\x0b\x32\x16.kefu.crm.v1.MoveCount\"M\n\rDiscountQuote\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x15\n\rlimit_percent\x18\x02 \x01(\x01\x12\x17\n\x0f\x61pproval_needed\x18\x03 \x01(\x08\"^\n\x12GetStandingRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\"\x9a\x01\n\x14ListTierMovesRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"V\n\x15ListTierMovesResponse\x12$\n\x05moves\x18\x01 \x03(\x0b\x32\x15.kefu.crm.v1.TierMove\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x11GetTierMapRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xcc\x1c(\x00\"\x8a\x01\n\x14QuoteDiscountRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12(\n\x07percent\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00\x32\xc7\x04\n\x0bTierService\x12\x89\x01\n\x0bGetStanding\x12\x1f.kefu.crm.v1.GetStandingRequest\x1a\x15.kefu.crm.v1.Standing\"B\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=sites/*/customers/*}/standing\x12\x9b\x01\n\rListTierMoves\x12!.kefu.crm.v1.ListTierMovesRequest\x1a\".kefu.crm.v1.ListTierMovesResponse\"C\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02,\x12*/v1/{parent=sites/*/customers/*}/tierMoves\x12y\n\nGetTierMap\x12\x1e.kefu.crm.v1.GetTierMapRequest\x1a\x14.kefu.crm.v1.TierMap\"5\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/{parent=sites/*}/tierMap\x12\x92\x01\n\rQuoteDiscount\x12!.kefu.crm.v1.QuoteDiscountRequest\x1a\x1a.kefu.crm.v1.DiscountQuote\"B\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=sites/*/customers/*}/discountb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ekefu/crm/v1/tier_service.proto\x12\x0bkefu.crm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"X\n\x08Measures\x12\x11\n\tspend_fen\x18\x01 \x01(\x03\x12\x0e\n\x06orders\x18\x02 \x01(\x05\x12\x13\n\x0b\x61\x63tive_days\x18\x03 \x01(\x05\x12\x14\n\x0crecency_days\x18\x04 \x01(\x05\"\xb7\x01\n\x03\x42\x61r\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x0e\n\x06window\x18\x02 \x01(\t\x12\x15\n\rmin_spend_fen\x18\x03 \x01(\x03\x12\x12\n\nmin_orders\x18\x04 \x01(\x05\x12\x17\n\x0fmin_active_days\x18\x05 \x01(\x05\x12\'\n\x08measures\x18\x06 \x01(\x0b\x32\x15.kefu.crm.v1.Measures\x12\x0b\n\x03met\x18\x07 \x01(\x08\x12\x18\n\x10max_recency_days\x18\x08 \x01(\x05\"\xbd\x01\n\x08Standing\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bgrace_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x04\x62\x61rs\x18\x04 \x03(\x0b\x32\x10.kefu.crm.v1.Bar\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x12\n\nhigh_value\x18\x06 \x01(\x08\"\xa9\x01\n\x08TierMove\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tfrom_tier\x18\x02 \x01(\t\x12\x0f\n\x07to_tier\x18\x03 \x01(\t\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\'\n\x08measures\x18\x05 \x01(\x0b\x32\x15.kefu.crm.v1.Measures\x12\x17\n\x0fprofile_version\x18\x06 \x01(\t\"+\n\x08TierSize\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\"M\n\tMoveCount\x12\x11\n\tfrom_tier\x18\x01 \x01(\t\x12\x0f\n\x07to_tier\x18\x02 \x01(\t\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\r\n\x05moves\x18\x04 \x01(\x03\"V\n\x07TierMap\x12$\n\x05sizes\x18\x01 \x03(\x0b\x32\x15.kefu.crm.v1.TierSize\x12%\n\x05moves\x18\x02 \x03(\x0b\x32\x16.kefu.crm.v1.MoveCount\"M\n\rDiscountQuote\x12\x0c\n\x04tier\x18\x01 \x01(\t\x12\x15\n\rlimit_percent\x18\x02 \x01(\x01\x12\x17\n\x0f\x61pproval_needed\x18\x03 \x01(\x08\"^\n\x12GetStandingRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\"\x9a\x01\n\x14ListTierMovesRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"V\n\x15ListTierMovesResponse\x12$\n\x05moves\x18\x01 \x03(\x0b\x32\x15.kefu.crm.v1.TierMove\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"]\n\x11GetTierMapRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x18\n\x04\x64\x61ys\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xcc\x1c(\x00\"\x8a\x01\n\x14QuoteDiscountRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12(\n\x07percent\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00\x32\xc7\x04\n\x0bTierService\x12\x89\x01\n\x0bGetStanding\x12\x1f.kefu.crm.v1.GetStandingRequest\x1a\x15.kefu.crm.v1.Standing\"B\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=sites/*/customers/*}/standing\x12\x9b\x01\n\rListTierMoves\x12!.kefu.crm.v1.ListTierMovesRequest\x1a\".kefu.crm.v1.ListTierMovesResponse\"C\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02,\x12*/v1/{parent=sites/*/customers/*}/tierMoves\x12y\n\nGetTierMap\x12\x1e.kefu.crm.v1.GetTierMapRequest\x1a\x14.kefu.crm.v1.TierMap\"5\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/{parent=sites/*}/tierMap\x12\x92\x01\n\rQuoteDiscount\x12!.kefu.crm.v1.QuoteDiscountRequest\x1a\x1a.kefu.crm.v1.DiscountQuote\"B\x90\x02\x01\x8a\xb5\x18\ntiers.read\x82\xd3\xe4\x93\x02+\x12)/v1/{parent=sites/*/customers/*}/discountb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,27 +64,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BAR']._serialized_start=260
   _globals['_BAR']._serialized_end=443
   _globals['_STANDING']._serialized_start=446
-  _globals['_STANDING']._serialized_end=615
-  _globals['_TIERMOVE']._serialized_start=618
-  _globals['_TIERMOVE']._serialized_end=787
-  _globals['_TIERSIZE']._serialized_start=789
-  _globals['_TIERSIZE']._serialized_end=832
-  _globals['_MOVECOUNT']._serialized_start=834
-  _globals['_MOVECOUNT']._serialized_end=911
-  _globals['_TIERMAP']._serialized_start=913
-  _globals['_TIERMAP']._serialized_end=999
-  _globals['_DISCOUNTQUOTE']._serialized_start=1001
-  _globals['_DISCOUNTQUOTE']._serialized_end=1078
-  _globals['_GETSTANDINGREQUEST']._serialized_start=1080
-  _globals['_GETSTANDINGREQUEST']._serialized_end=1174
-  _globals['_LISTTIERMOVESREQUEST']._serialized_start=1177
-  _globals['_LISTTIERMOVESREQUEST']._serialized_end=1331
-  _globals['_LISTTIERMOVESRESPONSE']._serialized_start=1333
-  _globals['_LISTTIERMOVESRESPONSE']._serialized_end=1419
-  _globals['_GETTIERMAPREQUEST']._serialized_start=1421
-  _globals['_GETTIERMAPREQUEST']._serialized_end=1514
-  _globals['_QUOTEDISCOUNTREQUEST']._serialized_start=1517
-  _globals['_QUOTEDISCOUNTREQUEST']._serialized_end=1655
-  _globals['_TIERSERVICE']._serialized_start=1658
-  _globals['_TIERSERVICE']._serialized_end=2241
+  _globals['_STANDING']._serialized_end=635
+  _globals['_TIERMOVE']._serialized_start=638
+  _globals['_TIERMOVE']._serialized_end=807
+  _globals['_TIERSIZE']._serialized_start=809
+  _globals['_TIERSIZE']._serialized_end=852
+  _globals['_MOVECOUNT']._serialized_start=854
+  _globals['_MOVECOUNT']._serialized_end=931
+  _globals['_TIERMAP']._serialized_start=933
+  _globals['_TIERMAP']._serialized_end=1019
+  _globals['_DISCOUNTQUOTE']._serialized_start=1021
+  _globals['_DISCOUNTQUOTE']._serialized_end=1098
+  _globals['_GETSTANDINGREQUEST']._serialized_start=1100
+  _globals['_GETSTANDINGREQUEST']._serialized_end=1194
+  _globals['_LISTTIERMOVESREQUEST']._serialized_start=1197
+  _globals['_LISTTIERMOVESREQUEST']._serialized_end=1351
+  _globals['_LISTTIERMOVESRESPONSE']._serialized_start=1353
+  _globals['_LISTTIERMOVESRESPONSE']._serialized_end=1439
+  _globals['_GETTIERMAPREQUEST']._serialized_start=1441
+  _globals['_GETTIERMAPREQUEST']._serialized_end=1534
+  _globals['_QUOTEDISCOUNTREQUEST']._serialized_start=1537
+  _globals['_QUOTEDISCOUNTREQUEST']._serialized_end=1675
+  _globals['_TIERSERVICE']._serialized_start=1678
+  _globals['_TIERSERVICE']._serialized_end=2261
 # @@protoc_insertion_point(module_scope)

@@ -116,10 +116,13 @@ class Standing(_message.Message):
     GRACE_UNTIL_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    HIGH_VALUE_FIELD_NUMBER: _builtins.int
     tier: _builtins.str
     """Tier now."""
     explanation: _builtins.str
     """Why, in words."""
+    high_value: _builtins.bool
+    """Whether the site's rule for high-value customers is met, who are served individually."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
         """Since when; absent for a customer who was never judged."""
@@ -140,10 +143,11 @@ class Standing(_message.Message):
         grace_until: _timestamp_pb2.Timestamp | None = ...,
         bars: _abc.Iterable[Global___Bar] | None = ...,
         explanation: _builtins.str = ...,
+        high_value: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grace_until", b"grace_until", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "explanation", b"explanation", "grace_until", b"grace_until", "since", b"since", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "explanation", b"explanation", "grace_until", b"grace_until", "high_value", b"high_value", "since", b"since", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
