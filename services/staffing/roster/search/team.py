@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -52,7 +52,7 @@ class Team:
         self._build, self._workers, self._seed, self._seconds, self._clock = build, workers, seed, seconds, clock
         self.best = Progress()
 
-    def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Iterator[Progress]:
+    def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
         """Search and yield whenever the best changes; closing the iterator ends the search, `best` stays.
 
         Raises ImpossibleError when somebody's rules leave no roster.
@@ -63,7 +63,7 @@ class Team:
         try:
             for number in range(self._workers):
                 here, there = context.Pipe()
-                process = context.Process(
+                process: mp.process.BaseProcess = context.Process(
                     target=_search, args=(self._build, (self._seed, number), there, start), daemon=True
                 )
                 process.start()

@@ -86,7 +86,7 @@ def _value(instance: check_days.Instance, plan: tuple[str | None, ...], prices: 
         return None
     costs = check_days.objective(instance, {"Ann": plan})
     requests = costs["shift requested but not worked"] + costs["shift worked against a request"]
-    return requests + sum(prices[2 * day + "EL".index(shift)] for day, shift in enumerate(plan) if shift)
+    return requests + sum(float(prices[2 * day + "EL".index(shift)]) for day, shift in enumerate(plan) if shift)
 
 
 @settings(max_examples=15, deadline=None)
