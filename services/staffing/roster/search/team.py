@@ -27,6 +27,10 @@ class SearcherLostError(RuntimeError):
         super().__init__(f"a searcher ended with code {code}; its traceback is above (-9: out of memory)")
 
 
+class RefusedError(ValueError):
+    """A given roster breaks a rule."""
+
+
 @dataclass(slots=True)
 class Progress:
     """The best so far. `cells` by person; `prices` prove the `bound`; `seconds` since the start."""
@@ -55,7 +59,7 @@ class Team:
     def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
         """Search and yield whenever the best changes; closing the iterator ends the search, `best` stays.
 
-        Raises ImpossibleError when somebody's rules leave no roster.
+        Raises ImpossibleError when somebody's rules leave no roster, ValueError when one of `start` breaks a rule.
         """
         began = self._clock()
         context = mp.get_context("spawn")
@@ -83,12 +87,14 @@ class Team:
                         continue
                     if what == "impossible":
                         raise ImpossibleError(*payload)
-                    if self._take(what, value, payload):
+                    if what == "refused":
+                        raise ValueError("a roster to begin with breaks a rule; kefu roster check names it")
+                    if what == "ask":
+                        # only a searcher that waits is written to: a pipe that nobody reads would hold everybody up
+                        end.send(self.best.rosters if self.best.cost < value else None)
+                    elif self._take(what, value, payload):
                         self.best.seconds = self._clock() - began
                         yield self.best
-                        for other in ends:
-                            if what == "roster" and other is not end:
-                                other.send(payload)
         finally:
             self.best.seconds = self._clock() - began
             for end, process in ends.items():
@@ -119,8 +125,10 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
     explorer = Explorer(problem, seed, lambda: False, lambda *message: channel.send(message))
 
     def exchange() -> None:
-        while channel.poll():
-            explorer.accept([_roster(problem, one) for one in channel.recv()], report=False)
+        channel.send(("ask", explorer.cost, None))
+        better = channel.recv()
+        if better is not None:
+            explorer.accept([_roster(problem, one) for one in better], report=False)
 
     try:
         if start is not None:
@@ -129,6 +137,8 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
         explorer.rounds(exchange)
     except ImpossibleError as error:
         channel.send(("impossible", 0.0, (error.person, error.rules)))
+    except RefusedError:
+        channel.send(("refused", 0.0, None))
     except (BrokenPipeError, EOFError):
         return
 
@@ -137,5 +147,5 @@ def _roster(problem: Problem, given: tuple[int, Any]) -> Roster:
     kind, cells = given
     found = problem.pricer.roster(kind, cells)
     if found is None:
-        raise ValueError("a roster that breaks a rule of its person")
+        raise RefusedError
     return found

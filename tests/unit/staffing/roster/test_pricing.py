@@ -50,7 +50,8 @@ limits = st.tuples(
 prices_of = st.lists(st.integers(-30, 30), min_size=2 * WEEK, max_size=2 * WEEK)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.timeout(300)
+@settings(max_examples=12, deadline=None)
 @given(limits, st.sampled_from([(480, 480), (480, 600)]), prices_of)
 def test_the_best_day_roster_is_the_best_of_all(
     tmp_path_factory: pytest.TempPathFactory, limit: tuple[int, ...], lengths: tuple[int, int], given_prices: list[int]
