@@ -149,4 +149,5 @@ class Master:
             return None
         found = np.array(self._solver.getSolution().col_value[self._first :])
         times = np.round(found).astype(int)
-        return [one for one, number in zip(self.rosters, times, strict=True) for _ in range(number)]
+        chosen = [one for one, number in zip(self.rosters, times, strict=True) for _ in range(number)]
+        return chosen if len(chosen) == self.open.sum() else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
 import signal
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,6 +123,8 @@ class Team:
 def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Sequence[tuple[int, Any]] | None) -> None:
     """A searcher's process: ends with its parent, or when nothing better is possible."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # HiGHS greets on standard output, which is the parent's
     problem = build()
     explorer = Explorer(problem, seed, lambda: False, lambda *message: channel.send(message))
 
