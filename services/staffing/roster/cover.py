@@ -34,7 +34,8 @@ class Cover:
         """Cost by cell with so many people in each."""
         surplus = np.maximum(used - self.most, 0).astype(float)
         missing = np.maximum(self.least - used, 0)
-        return self.under * missing + self.over * (surplus**2 if self.squared else surplus)
+        costs: Array = self.under * missing + self.over * (surplus**2 if self.squared else surplus)
+        return costs
 
     def cost(self, used: Counts) -> float:
         """Cost of all cells together."""

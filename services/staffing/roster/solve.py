@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ class Run:
         """The best so far."""
         return self._team.best
 
-    def progress(self) -> Iterator[Progress]:
+    def progress(self) -> Generator[Progress, None, None]:
         """Search; each better roster or bound is yielded. Raises ImpossibleError, and ValueError for a bad start."""
         start = None
         if self.start is not None:

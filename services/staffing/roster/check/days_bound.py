@@ -41,7 +41,10 @@ def _least(instance: Instance, name: str, prices: Prices, counted: Sequence[str]
     unit = int(np.gcd.reduce(list(instance.minutes.values())))
     limits = [min(person.most.get(shift, instance.days), instance.days) for shift in counted]
     weekends = min(person.most_weekends, -(-instance.days // 7))
-    shape = (min(person.most_minutes, instance.days * max(instance.minutes.values())) // unit + 1, weekends + 1)
+    shape: tuple[int, ...] = (
+        min(person.most_minutes, instance.days * max(instance.minutes.values())) // unit + 1,
+        weekends + 1,
+    )
     shape += tuple(limit + 1 for limit in limits)
     empty = np.full(shape, np.inf)
     off = [empty.copy() for _ in range(person.least_off + 1)]

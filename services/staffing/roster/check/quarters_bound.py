@@ -76,4 +76,5 @@ def _rosters(instance: Instance, prices: Array) -> Array:
                 np.minimum(place, runs[:, : top - length] + value[length], out=place)
         idle = np.minimum(idle, busy.min(axis=(0, 1)))
         busy = next_busy
-    return np.minimum(idle, busy.min(axis=(0, 1)))
+    found: Array = np.minimum(idle, busy.min(axis=(0, 1)))
+    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from services.staffing.roster.days.rules import Contract
 
@@ -28,7 +29,7 @@ def conflict(contract: Contract, days: int, possible: Callable[[Contract], bool]
 def _rules(contract: Contract, days: int) -> Iterator[Rule]:
     yield f"{len(contract.off)} days off by name", lambda one: replace(one, off=frozenset())
     for shift, most in contract.most.items():
-        yield f"at most {most} shifts {shift}", lambda one, shift=shift: replace(one, most=_without(one.most, shift))
+        yield f"at most {most} shifts {shift}", partial(_without, shift=shift)
     yield f"at most {contract.most_weekends} weekends", lambda one: replace(one, most_weekends=days)
     yield f"at least {contract.least_days_off} days off in a row", lambda one: replace(one, least_days_off=1)
     yield f"at least {contract.least_days_on} shifts in a row", lambda one: replace(one, least_days_on=1)
@@ -37,5 +38,5 @@ def _rules(contract: Contract, days: int) -> Iterator[Rule]:
     yield f"at least {contract.least_minutes} minutes", lambda one: replace(one, least_minutes=0)
 
 
-def _without(most: Mapping[str, int], shift: str) -> dict[str, int]:
-    return {name: limit for name, limit in most.items() if name != shift}
+def _without(contract: Contract, shift: str) -> Contract:
+    return replace(contract, most={name: limit for name, limit in contract.most.items() if name != shift})

@@ -7,10 +7,15 @@ limit binds, shifts of single kinds. Stretches come from a path of their own, ov
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from services.staffing.roster.cover import Array, Counts
+
+Flags: TypeAlias = NDArray[np.bool_]
 
 END = 1e18
 """Cost of what is not allowed: finite, so that sums of it stay numbers."""
@@ -164,7 +169,7 @@ def fill(plan, day, length, load, state, cost, follows, extra, steps, room, long
         after = chosen
 
 
-def counters(limits: Counts, shifts: Counts) -> tuple[Counts, np.ndarray, np.ndarray, Counts]:
+def counters(limits: Counts, shifts: Counts) -> tuple[Counts, Flags, Flags, Counts]:
     """States that count the given shifts up to their limits, as one mixed-radix number.
 
     Returns the step of each shift, whether a shift still has room in a state, whether a stretch's state fits on top of
@@ -179,16 +184,17 @@ def counters(limits: Counts, shifts: Counts) -> tuple[Counts, np.ndarray, np.nda
         digits = np.column_stack([np.tile(digits, (size, 1)), np.repeat(np.arange(size), states)])
         states *= size
     top = limits[shifts]
-    room = np.ones((states, len(limits)), dtype=np.bool_)
+    room: Flags = np.ones((states, len(limits)), dtype=np.bool_)
     for position, shift in enumerate(shifts):
         room[:, shift] = digits[:, position] < top[position]
-    fits = (digits[:, None, :] + digits[None, :, :] <= top).all(axis=2)
-    return steps, room, fits, digits.sum(axis=1)
+    fits: Flags = np.all(digits[:, None, :] + digits[None, :, :] <= top, axis=2)
+    sizes: Counts = digits.sum(axis=1)
+    return steps, room, fits, sizes
 
 
 def least_cost(
     cost: Array,
-    follows: np.ndarray,
+    follows: Flags,
     extra: Counts,
     limits: Counts,
     counted: Counts,

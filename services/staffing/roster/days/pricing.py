@@ -54,7 +54,7 @@ class DayPricer:
         return Priced(value + dues, [Roster(kind, cost, days * len(self._extra) + plan[days])])
 
     def _least(self, kind: int, prices: Array) -> tuple[float, Counts, list[int]] | None:
-        """Least cost, its plan (the shift of each day, -1 for none) and the shifts counted; None where none is right."""
+        """Least cost, its plan (the shift of each day, -1 for none) and the shifts counted; None where none fits."""
         contract, limits, counted = self._calendar.contracts[kind], self._limits[kind], list(self._counted[kind])
         cost = self._own[kind] + prices.reshape(self._own[kind].shape)
         longest = min(contract.most_days_on, self._calendar.days)

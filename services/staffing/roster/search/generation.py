@@ -76,4 +76,4 @@ class Generation:
     @staticmethod
     def _improves(relaxed: Relaxed, roster: Roster) -> bool:
         value = roster.cost + float(relaxed.prices[roster.cells].sum()) - relaxed.due[roster.kind]
-        return value < -NEGLIGIBLE
+        return bool(value < -NEGLIGIBLE)

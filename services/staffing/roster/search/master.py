@@ -46,7 +46,7 @@ class Master:
         self._cover, self._cells = problem.cover, problem.cells
         self._constant = sum(one.cost for one in final)
         self._fixed = np.zeros(0)
-        self._solver = highspy.Highs()
+        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         self._solver.silent()
         self._solver.setOptionValue("threads", 1)
         self._solver.setOptionValue("simplex_strategy", 4)
@@ -149,4 +149,5 @@ class Master:
             return None
         found = np.array(self._solver.getSolution().col_value[self._first :])
         times = np.round(found).astype(int)
-        return [one for one, number in zip(self.rosters, times, strict=True) for _ in range(number)]
+        chosen = [one for one, number in zip(self.rosters, times, strict=True) for _ in range(number)]
+        return chosen if len(chosen) == self.open.sum() else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,10 @@ class SearcherLostError(RuntimeError):
 
     def __init__(self, code: int) -> None:
         super().__init__(f"a searcher ended with code {code}; its traceback is above (-9: out of memory)")
+
+
+class RefusedError(ValueError):
+    """A given roster breaks a rule."""
 
 
 @dataclass(slots=True)
@@ -52,10 +58,10 @@ class Team:
         self._build, self._workers, self._seed, self._seconds, self._clock = build, workers, seed, seconds, clock
         self.best = Progress()
 
-    def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Iterator[Progress]:
+    def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
         """Search and yield whenever the best changes; closing the iterator ends the search, `best` stays.
 
-        Raises ImpossibleError when somebody's rules leave no roster.
+        Raises ImpossibleError when somebody's rules leave no roster, ValueError when one of `start` breaks a rule.
         """
         began = self._clock()
         context = mp.get_context("spawn")
@@ -63,7 +69,7 @@ class Team:
         try:
             for number in range(self._workers):
                 here, there = context.Pipe()
-                process = context.Process(
+                process: mp.process.BaseProcess = context.Process(
                     target=_search, args=(self._build, (self._seed, number), there, start), daemon=True
                 )
                 process.start()
@@ -83,12 +89,14 @@ class Team:
                         continue
                     if what == "impossible":
                         raise ImpossibleError(*payload)
-                    if self._take(what, value, payload):
+                    if what == "refused":
+                        raise ValueError("a roster to begin with breaks a rule; kefu roster check names it")
+                    if what == "ask":
+                        # only a searcher that waits is written to: a pipe that nobody reads would hold everybody up
+                        end.send(self.best.rosters if self.best.cost < value else None)
+                    elif self._take(what, value, payload):
                         self.best.seconds = self._clock() - began
                         yield self.best
-                        for other in ends:
-                            if what == "roster" and other is not end:
-                                other.send(payload)
         finally:
             self.best.seconds = self._clock() - began
             for end, process in ends.items():
@@ -115,12 +123,16 @@ class Team:
 def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Sequence[tuple[int, Any]] | None) -> None:
     """A searcher's process: ends with its parent, or when nothing better is possible."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # HiGHS greets on standard output, which is the parent's
     problem = build()
     explorer = Explorer(problem, seed, lambda: False, lambda *message: channel.send(message))
 
     def exchange() -> None:
-        while channel.poll():
-            explorer.accept([_roster(problem, one) for one in channel.recv()], report=False)
+        channel.send(("ask", explorer.cost, None))
+        better = channel.recv()
+        if better is not None:
+            explorer.accept([_roster(problem, one) for one in better], report=False)
 
     try:
         if start is not None:
@@ -129,6 +141,8 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
         explorer.rounds(exchange)
     except ImpossibleError as error:
         channel.send(("impossible", 0.0, (error.person, error.rules)))
+    except RefusedError:
+        channel.send(("refused", 0.0, None))
     except (BrokenPipeError, EOFError):
         return
 
@@ -137,5 +151,5 @@ def _roster(problem: Problem, given: tuple[int, Any]) -> Roster:
     kind, cells = given
     found = problem.pricer.roster(kind, cells)
     if found is None:
-        raise ValueError("a roster that breaks a rule of its person")
+        raise RefusedError
     return found

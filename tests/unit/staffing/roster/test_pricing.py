@@ -50,7 +50,8 @@ limits = st.tuples(
 prices_of = st.lists(st.integers(-30, 30), min_size=2 * WEEK, max_size=2 * WEEK)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.timeout(300)
+@settings(max_examples=12, deadline=None)
 @given(limits, st.sampled_from([(480, 480), (480, 600)]), prices_of)
 def test_the_best_day_roster_is_the_best_of_all(
     tmp_path_factory: pytest.TempPathFactory, limit: tuple[int, ...], lengths: tuple[int, int], given_prices: list[int]
@@ -86,7 +87,7 @@ def _value(instance: check_days.Instance, plan: tuple[str | None, ...], prices: 
         return None
     costs = check_days.objective(instance, {"Ann": plan})
     requests = costs["shift requested but not worked"] + costs["shift worked against a request"]
-    return requests + sum(prices[2 * day + "EL".index(shift)] for day, shift in enumerate(plan) if shift)
+    return requests + sum(float(prices[2 * day + "EL".index(shift)]) for day, shift in enumerate(plan) if shift)
 
 
 @settings(max_examples=15, deadline=None)

@@ -122,6 +122,14 @@ def test_a_start_of_another_problem_is_refused(tmp_path: Path) -> None:
     assert "no roster for Bo" in result.output
 
 
+def test_a_start_that_breaks_a_rule_is_refused(tmp_path: Path) -> None:
+    start = written(tmp_path, json.dumps({"roster": {"Ann": [[2, "E"], [3, "E"]], "Bo": [[0, "L"]]}}), "start.json")
+    words = ["--format", "curtois", written(tmp_path, DAYS), "--start", start, "--json", tmp_path / "out.json"]
+    result = kefu("roster", "solve", *words)
+    assert result.exit_code == 1
+    assert "breaks a rule; kefu roster check names it" in result.output
+
+
 def test_an_interrupt_keeps_the_best_so_far(tmp_path: Path) -> None:
     # people short of cover: the relaxation stays below the objective, so that only the interrupt ends the search
     text = DAYS.replace("0,E,1,100,1", "0,E,1,100,1\n1,E,1,7,1\n2,L,1,9,1\n3,L,1,11,1").replace(
