@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
-
-CLIENT = "client"
 
 
 def stack_pids(folder: Path) -> dict[str, int]:
@@ -18,9 +15,8 @@ def stack_pids(folder: Path) -> dict[str, int]:
 
 
 def used(pids: Mapping[str, int]) -> dict[str, float]:
-    """Return the CPU seconds so far of processes with their children, and of clients that have ended."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {CLIENT: children.ru_utime + children.ru_stime} | {name: _of_tree(pid) for name, pid in pids.items()}
+    """Return the CPU seconds so far of processes, their children included."""
+    return {name: _of_tree(pid) for name, pid in pids.items()}
 
 
 def _of_tree(pid: int) -> float:
