@@ -66,10 +66,13 @@ async def drive(load: Load) -> dict[str, float]:
         work = [one(stub, about, new_id) for about in load.conversations[:IN_FLIGHT]]
         if load.rate:
             return await _steady(work, load, measured)
-        await _all(work, time.perf_counter() + min(0.7, load.seconds / 4), Measured())
+        warm, spent = Measured(), time.process_time()
+        await _all(work, time.perf_counter() + min(0.7, load.seconds / 4), warm)
         began = time.perf_counter()
         await _all(work, began + load.seconds, measured)
-        return _figures(measured, time.perf_counter() - began)
+        figures = _figures(measured, time.perf_counter() - began)
+        steps = len(warm.latencies) + len(measured.latencies)
+        return figures | {"steps": float(steps), "cpu client": 1000 * (time.process_time() - spent) / max(steps, 1)}
 
 
 async def _all(work: list[Callable[[], Awaitable[None]]], until: float, measured: Measured) -> None:
