@@ -36,6 +36,7 @@ from services.kit.config import load
 from services.kit.crypto import Keys
 from services.kit.db import Database
 from services.kit.errors import FailedPrecondition, NotFound
+from services.kit.figures import Figures
 from services.kit.telemetry.trace import Tracer
 from services.kit.testing.grpc import TestKeys
 from services.kit.testing.postgres import Databases
@@ -89,7 +90,9 @@ async def company(
     config = load(GatewayConfig, settings("gateway") | of_gateway)
     gateway = Database(urls["gateway"], "gateway")
     await gateway.open()
-    worker = asyncio.create_task(Worker(config, gateway, GatewayMetrics(), Tracer()).run())
+    measured = GatewayMetrics()
+    figures = Figures(measured.catalogue, gateway)
+    worker = asyncio.create_task(Worker(config, gateway, measured, figures, Tracer()).run())
     await crm.start(work=True)
     await intake.start(work=True)
     try:
