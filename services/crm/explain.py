@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from services.crm.domain.tiers import Bar
 from services.crm.queries.tiers import Case
 from services.policy.profile import Text
@@ -26,6 +28,7 @@ _BAR = Text(
     "{tier} 的门槛（{spend} 元、{orders} 单、{days} 天）",
     "the bar of {tier} (¥{spend}, {orders} orders, {days} days)",
 )
+_UNITS = {"Y": Text("年", "y"), "M": Text("个月", "mo"), "W": Text("周", "wk"), "D": Text("天", "d")}
 
 
 def explanation(case: Case, locale: str) -> str:
@@ -39,7 +42,7 @@ def explanation(case: Case, locale: str) -> str:
     text = _HELD if met else _KEPT
     said = text.get(locale).format(
         tier=case.tier,
-        window=case.rules.windows[bar.window],
+        window=_period(case.rules.windows[bar.window], locale),
         spend=_yuan(measures.spend_fen),
         orders=measures.orders,
         days=measures.active_days,
@@ -51,6 +54,12 @@ def explanation(case: Case, locale: str) -> str:
 
 def _bar(bar: Bar, locale: str) -> str:
     return _BAR.get(locale).format(tier=bar.tier, spend=_yuan(bar.spend_fen), orders=bar.orders, days=bar.active_days)
+
+
+def _period(text: str, locale: str) -> str:
+    """A period such as P1Y6M in words."""
+    parts = re.findall(r"(\d+)([YMWD])", text)
+    return " ".join(f"{number} {_UNITS[unit].get(locale)}" for number, unit in parts)
 
 
 def _yuan(fen: int) -> str:

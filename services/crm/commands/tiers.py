@@ -37,11 +37,10 @@ class Tiers:
             return 0
         await customers.lock(tx, site, asked)
         files = await customers.of_roots(tx, site, asked)
-        files |= {root: root for root in asked if root not in files}
         today, windows = frame(profile, rules, tx.now)
         measures = await standings.measures(tx, site, files, today=today, windows=windows)
         held = await standings.held(tx, site, asked)
-        cutoffs = await standings.cutoffs(tx, site)
+        cutoffs = await _cutoffs(tx, site, rules)
         moves = {}
         for root in asked:
             standing = held[root].standing if root in held else Standing(rules.default)
@@ -132,25 +131,29 @@ async def _cut_off(database: Database, profile: Profile, rules: Rules) -> None:
 async def _would_move(tx: Transaction, profile: Profile, rules: Rules, *, after: str, upto: str) -> list[str]:
     site = profile.site
     today, windows = frame(profile, rules, tx.now)
-    cutoffs = await standings.cutoffs(tx, site)
+    cutoffs = await _cutoffs(tx, site, rules)
     held = await standings.held_between(tx, site, after=after, upto=upto)
-    rows = await standings.page_of_days(tx, site, after=after, upto=upto, today=today, windows=windows)
-    found, default = [], Standing(rules.default)
-    for row in rows:
+    merged = await customers.merged(tx, site)
+    # for whom others count is judged with them; who counts elsewhere is judged there
+    found = {root for root in merged.values() if after < root and (not upto or root <= upto)}
+    others, default = merged.keys() | found, Standing(rules.default)
+    for row in await standings.page_of_days(tx, site, after=after, upto=upto, today=today, windows=windows):
         known = held.pop(row[0], None)
         standing = default if known is None else known.standing
-        if judge(standing, standings.of_row(row, len(windows)), rules, cutoffs, tx.now) is not None:
-            found.append(row[0])
-    # whoever has a tier and no day of their own: a merge counts elsewhere, the rest is judged by nothing at all
-    return (
-        found
-        + await standings.roots_of_merges(tx, site, after=after, upto=upto)
-        + [
-            root
-            for root, known in held.items()
-            if judge(known.standing, [Measures()] * len(windows), rules, cutoffs, tx.now) is not None
-        ]
-    )
+        measures = standings.of_row(row, len(windows))
+        if row[0] not in others and judge(standing, measures, rules, cutoffs, tx.now) is not None:
+            found.add(row[0])
+    # who is left has a tier and no day at all
+    no_days = [Measures()] * len(windows)
+    for root, known in held.items():
+        if root not in others and judge(known.standing, no_days, rules, cutoffs, tx.now) is not None:
+            found.add(root)
+    return sorted(found)
+
+
+async def _cutoffs(tx: Transaction, site: str, rules: Rules) -> Mapping[str, int]:
+    """Cut-offs of the top shares, where a bar asks for one."""
+    return await standings.cutoffs(tx, site) if any(bar.top_share is not None for bar in rules.bars) else {}
 
 
 def _version(now: datetime, before: int) -> int:

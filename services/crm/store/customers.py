@@ -46,7 +46,10 @@ SELECT c.root, ARRAY(SELECT m.customer_id FROM customers m
 FROM customers c WHERE c.site = $1 AND c.customer_id = $2
 """
 _ROOTS: Final = "SELECT customer_id, root FROM customers WHERE site = $1 AND customer_id = ANY ($2::text[])"
-_OF_ROOTS: Final = "SELECT customer_id, root FROM customers WHERE site = $1 AND root = ANY ($2::text[])"
+_MERGED: Final = """
+SELECT customer_id, root FROM customers WHERE site = $1 AND root = ANY ($2::text[]) AND merged_into IS NOT NULL
+"""
+_ALL_MERGED: Final = "SELECT customer_id, root FROM customers WHERE site = $1 AND merged_into IS NOT NULL"
 _LOCK: Final = """
 SELECT customer_id FROM customers WHERE site = $1 AND customer_id = ANY ($2::text[]) ORDER BY customer_id
 FOR NO KEY UPDATE
@@ -159,7 +162,13 @@ async def roots(tx: Transaction, site: str, customers: Sequence[str]) -> dict[st
 
 async def of_roots(tx: Transaction, site: str, found: Sequence[str]) -> dict[str, str]:
     """Every file that counts for one of these, with whom it counts for."""
-    return {row["customer_id"]: row["root"] for row in await tx.fetch(_OF_ROOTS, site, list(found))}
+    merged = {row["customer_id"]: row["root"] for row in await tx.fetch(_MERGED, site, list(found))}
+    return {root: root for root in found} | merged
+
+
+async def merged(tx: Transaction, site: str) -> dict[str, str]:
+    """Everybody at the site who was merged, with whom they count for."""
+    return {row["customer_id"]: row["root"] for row in await tx.fetch(_ALL_MERGED, site)}
 
 
 async def lock(tx: Transaction, site: str, customers: Sequence[str]) -> None:

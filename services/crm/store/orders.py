@@ -31,13 +31,11 @@ SELECT n.at FROM unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::times
 JOIN order_lines x ON x.site = $1 AND x.source = $2 AND x.order_id = n.o AND x.line_id = n.l
 WHERE (x.kind, x.at, x.amount, x.currency, x.settles) = (n.k, n.t, n.a, n.u, n.s)
 """
-_BEGIN: Final = """
-INSERT INTO orders (site, source, order_id) SELECT $1, $2, o FROM unnest($3::text[]) AS o ORDER BY o
-ON CONFLICT DO NOTHING
-"""
+# The update changes nothing; it locks what is there.
 _HEADS: Final = """
-SELECT order_id, customer_id, first_at, returned_at, sales_fen, returned_fen, unnamed_fen, points_due FROM orders
-WHERE site = $1 AND source = $2 AND order_id = ANY ($3::text[]) ORDER BY order_id FOR UPDATE
+INSERT INTO orders AS x (site, source, order_id) SELECT $1, $2, o FROM unnest($3::text[]) AS o ORDER BY o
+ON CONFLICT (site, source, order_id) DO UPDATE SET points_due = x.points_due
+RETURNING order_id, customer_id, first_at, returned_at, sales_fen, returned_fen, unnamed_fen, points_due
 """
 _PUT: Final = """
 UPDATE orders x SET customer_id = n.c, first_at = n.f, returned_at = n.r, sales_fen = n.s, returned_fen = n.b,
@@ -107,7 +105,6 @@ async def same(tx: Transaction, site: str, source: str, lines: Sequence[Worth]) 
 
 async def lock_heads(tx: Transaction, site: str, source: str, orders: Sequence[str]) -> dict[str, Head]:
     """The heads of these orders, locked; one that was not there begins empty."""
-    await tx.execute(_BEGIN, site, source, list(orders))
     rows = await tx.fetch(_HEADS, site, source, list(orders))
     return {row["order_id"]: Head(*row) for row in rows}
 

@@ -12,13 +12,10 @@ from services.kit.db import Database, Transaction
 _COLUMNS: Final = (
     "lot_id, customer_id, cause, reference, issued, active_at, expires_at, pending, active, spent, expired, reversed"
 )
-_BEGIN: Final = """
-INSERT INTO point_accounts (site, customer_id) SELECT $1, c FROM unnest($2::text[]) AS c ORDER BY c
-ON CONFLICT DO NOTHING
-"""
+# The update changes nothing; it locks what is there.
 _LOCK: Final = """
-SELECT customer_id, owed FROM point_accounts WHERE site = $1 AND customer_id = ANY ($2::text[])
-ORDER BY customer_id FOR UPDATE
+INSERT INTO point_accounts AS a (site, customer_id) SELECT $1, c FROM unnest($2::text[]) AS c ORDER BY c
+ON CONFLICT (site, customer_id) DO UPDATE SET owed = a.owed RETURNING customer_id, owed
 """
 _OWED: Final = """
 SELECT coalesce(sum(owed), 0)::bigint FROM point_accounts WHERE site = $1 AND customer_id = ANY ($2::text[])
@@ -81,7 +78,6 @@ class Posting:
 
 async def lock_accounts(tx: Transaction, site: str, customers: Sequence[str]) -> dict[str, int]:
     """Lock customers' accounts; returns what each owes."""
-    await tx.execute(_BEGIN, site, list(customers))
     return {row["customer_id"]: row["owed"] for row in await tx.fetch(_LOCK, site, list(customers))}
 
 

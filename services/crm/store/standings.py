@@ -14,7 +14,7 @@ from services.kit.db import Transaction
 _MEASURES: Final = """
 SELECT {who} AS root, {windows}, coalesce($2::date - max(day) FILTER (WHERE orders > 0), -1) AS recency
 FROM customer_days d {join}
-WHERE d.site = $1 {where} GROUP BY 1 {order}
+WHERE d.site = $1 {where} GROUP BY 1
 """
 _WINDOW: Final = (
     "greatest(0, coalesce(sum(spend_fen) FILTER (WHERE day > ${at}), 0))::bigint,"
@@ -30,10 +30,6 @@ WHERE site = $1 AND customer_id > $2 AND ($3 = '' OR customer_id <= $3)
 """
 _END_OF_PAGE: Final = """
 SELECT customer_id FROM customers WHERE site = $1 AND customer_id > $2 ORDER BY customer_id OFFSET $3 LIMIT 1
-"""
-_MERGED: Final = """
-SELECT DISTINCT root FROM customers
-WHERE site = $1 AND merged_into IS NOT NULL AND root > $2 AND ($3 = '' OR root <= $3)
 """
 _PUT: Final = """
 INSERT INTO standings AS s (site, customer_id, tier, since, grace_until, version)
@@ -92,9 +88,9 @@ class Held:
     version: int
 
 
-def _query(windows: int, *, who: str, join: str, where: str, order: str) -> str:
+def _query(windows: int, *, who: str, join: str, where: str) -> str:
     columns = ", ".join(_WINDOW.format(at=3 + one) for one in range(windows)) or "0"
-    return _MEASURES.format(who=who, windows=columns, join=join, where=where, order=order)
+    return _MEASURES.format(who=who, windows=columns, join=join, where=where)
 
 
 async def measures(
@@ -110,7 +106,6 @@ async def measures(
         who="f.root",
         join=f"JOIN unnest(${at}::text[], ${at + 1}::text[]) AS f (id, root) ON f.id = d.customer_id",
         where="",
-        order="",
     )
     rows = await tx.fetch(query, site, today, *windows, list(files), list(files.values()))
     found = {row[0]: of_row(row, len(windows)) for row in rows}
@@ -126,16 +121,13 @@ def of_row(row: Any, windows: int) -> list[Measures]:
 async def page_of_days(
     tx: Transaction, site: str, *, after: str, upto: str, today: date, windows: Sequence[date]
 ) -> list[Any]:
-    """Rows of measures (see `of_row`) of a range of customers, those in a merge left out."""
+    """Rows of measures (see `of_row`) of a range of customers, each file by itself."""
     at = 3 + len(windows)
     query = _query(
         len(windows),
         who="d.customer_id",
         join="",
-        where=f"AND d.customer_id > ${at} AND (${at + 1} = '' OR d.customer_id <= ${at + 1})"
-        " AND NOT EXISTS (SELECT FROM customers m WHERE m.site = $1 AND m.merged_into IS NOT NULL"
-        " AND (m.customer_id = d.customer_id OR m.root = d.customer_id))",
-        order="",
+        where=f"AND d.customer_id > ${at} AND (${at + 1} = '' OR d.customer_id <= ${at + 1})",
     )
     return await tx.fetch(query, site, today, *windows, after, upto)
 
@@ -143,11 +135,6 @@ async def page_of_days(
 async def end_of_page(tx: Transaction, site: str, *, after: str, customers: int) -> str:
     """The id that ends a page of so many customers; empty where there are no more."""
     return await tx.fetchval(_END_OF_PAGE, site, after, customers - 1) or ""
-
-
-async def roots_of_merges(tx: Transaction, site: str, *, after: str, upto: str) -> list[str]:
-    """Customers of a range for whom others count."""
-    return [row["root"] for row in await tx.fetch(_MERGED, site, after, upto)]
 
 
 async def held(tx: Transaction, site: str, customers: Sequence[str]) -> dict[str, Held]:

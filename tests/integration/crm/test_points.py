@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import suppress
 
 import pytest
 from kefu.crm.v1 import customer_pb2
@@ -12,7 +13,7 @@ from kefu.crm.v1 import order_service_pb2 as order_api
 from kefu.crm.v1 import points_service_pb2 as api
 
 from services.kit.db import Database
-from services.kit.errors import FailedPrecondition, NotFound
+from services.kit.errors import DeadlineExceeded, FailedPrecondition, NotFound, ResourceExhausted, Unavailable
 from tests.integration.crm.conftest import Crm
 from tests.integration.crm.test_orders import RETURN, line, name_of, points, record
 
@@ -91,20 +92,22 @@ async def test_a_grant_happens_once_for_its_cause_and_reference(crm: Crm, databa
 async def test_one_winner_per_point_however_many_ask_at_once(crm: Crm, database: Database) -> None:
     name = await somebody(crm)
     await grant(crm, name, 100)
-    stub = crm.points("ann", "agent")
-    asked = [
-        stub.RedeemPoints(
-            api.RedeemPointsRequest(parent=name, points=1, reference=f"o{n}", request_id=str(uuid.uuid4()))
-        )
-        for n in range(200)
-    ]
-    done = await asyncio.gather(*asked, return_exceptions=True)
+    done = await asyncio.gather(*(until_answered(crm, name, n) for n in range(200)), return_exceptions=True)
     won = [one for one in done if isinstance(one, api.Points)]
     lost = [one for one in done if isinstance(one, FailedPrecondition)]
     assert (len(won), len(lost)) == (100, 100)
     assert {one.reason_name for one in lost} == {"POINTS_SHORT"}
     assert (await crm.points().GetPoints(api.GetPointsRequest(parent=name))).active == 0
     await conserved(database)
+
+
+async def until_answered(crm: Crm, name: str, number: int) -> api.Points:
+    """One redemption; where the service had no time for it, the same again, as its request id allows."""
+    request = api.RedeemPointsRequest(parent=name, points=1, reference=f"o{number}", request_id=str(uuid.uuid4()))
+    while True:
+        with suppress(DeadlineExceeded, ResourceExhausted, Unavailable):
+            found: api.Points = await crm.points("ann", "agent").RedeemPoints(request)
+            return found
 
 
 async def test_what_expires_is_gone_at_once_and_written_down_by_the_sweep(crm: Crm, database: Database) -> None:
