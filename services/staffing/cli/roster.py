@@ -6,7 +6,7 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -17,6 +17,8 @@ from services.staffing.roster.check.judge import judge
 from services.staffing.roster.check.verdict import UnreadableError, Verdict
 from services.staffing.roster.errors import ImpossibleError
 
+NEWS: Final = 0.01
+"""Share by which a bound must grow to be worth a line."""
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 SOLVE = """
 \b
@@ -68,8 +70,11 @@ def solve(file: Path, name: str, seconds: float, workers: int, seed: int, start:
         run = Run(name, file, workers, seed, seconds, start)
         with closing(run.progress()) as steps:
             try:
+                said = (float("inf"), float("-inf"))
                 for one in steps:
-                    click.echo(_progress(one.seconds, one.cost, one.bound), err=True)
+                    if one.cost < said[0] or one.proved or one.bound > said[1] + NEWS * abs(one.bound):
+                        said = (one.cost, one.bound)
+                        click.echo(_progress(one.seconds, one.cost, one.bound), err=True)
             except KeyboardInterrupt:
                 click.echo("interrupted: the best so far", err=True)
     except (FileRefusedError, UnreadableError, ImpossibleError) as error:

@@ -53,7 +53,7 @@ class Run:
             "format": self.name,
             "file": self.file.name,
             "objective": best.cost,
-            "bound": best.bound,
+            "bound": best.bound if best.prices is not None else None,
             "seconds": round(best.seconds, 1),
             "seed": self.seed,
             "workers": self.workers,
