@@ -29,11 +29,17 @@ ARRIVALS_A_SECOND = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong; `alert` must fire, `words` tell what it was."""
+    """One thing that goes wrong; `alert` must fire with these labels (in PromQL), `words` tell what it was."""
 
     alert: str
     words: str
     inject: Callable[[Home], AbstractContextManager[None]]
+    labels: str = ""
+
+    @property
+    def query(self) -> str:
+        """What has a value while the alert fires because of this fault, and not because of another site's day."""
+        return f'ALERTS{{alertname="{self.alert}",alertstate="firing",{self.labels}}}'
 
 
 @contextmanager
@@ -123,9 +129,14 @@ def surge(home: Home) -> Iterator[None]:
 FAULTS: Mapping[str, Fault] = {
     "slow-database": Fault("DatabaseSlow", "PostgreSQL's sessions stood still nine tenths of the time", slow_database),
     "stuck-consumer": Fault(
-        "ConsumerStuck", "an open CREATE INDEX held the gateway's inbox, application psql", stuck_consumer
+        "ConsumerStuck",
+        "an open CREATE INDEX held the gateway's inbox, application psql",
+        stuck_consumer,
+        'consumer="gateway-webhooks"',
     ),
-    "surge": Fault("ServiceLevelLow", f"{ARRIVALS_A_SECOND:g} more customers a second at {SITE}", surge),
+    "surge": Fault(
+        "ServiceLevelLow", f"{ARRIVALS_A_SECOND:g} more customers a second at {SITE}", surge, f'site="{SITE}"'
+    ),
 }
 
 

@@ -80,7 +80,7 @@ def check(names: Sequence[str]) -> None:
         for name in names or FAULTS:
             fault = FAULTS[name]
             with fault.inject(home):
-                fired = until_free(lambda: fault.alert in prometheus.firing(), FIRE_SECONDS)  # noqa: B023
+                fired = until_free(lambda: bool(prometheus.ask(fault.query)), FIRE_SECONDS)  # noqa: B023
                 when = f"fired after {fired:.0f} s" if fired is not None else "DID NOT FIRE"
                 also = ", ".join(sorted(prometheus.firing() - {fault.alert, "Watchdog"})) or "nothing else"
                 say(f"{name}: {fault.alert} {when}; also {also}")
@@ -117,7 +117,7 @@ def commands(home: Home, prometheus: Prometheus, alert: str) -> list[str]:
 
 def quiet(prometheus: Prometheus, fault: Fault) -> bool:
     """Wait until the alert has resolved."""
-    took = until_free(lambda: fault.alert not in prometheus.firing(), QUIET_SECONDS)
+    took = until_free(lambda: not prometheus.ask(fault.query), QUIET_SECONDS)
     say(f"  {fault.alert} {f'resolved after {took:.0f} s' if took is not None else 'DID NOT RESOLVE'}")
     return took is not None
 
