@@ -125,8 +125,8 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)  # HiGHS greets on standard output, which is the parent's
-    problem = build()
-    explorer = Explorer(problem, seed, lambda: False, lambda *message: channel.send(message))
+    problem, parent = build(), os.getppid()
+    explorer = Explorer(problem, seed, lambda: os.getppid() != parent, lambda *message: channel.send(message))
 
     def exchange() -> None:
         channel.send(("ask", explorer.cost, None))
