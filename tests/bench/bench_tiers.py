@@ -61,9 +61,9 @@ SELECT $1, id, 'ACTIVE', id, now() FROM generate_series(0, $2::int - 1) n, lpad(
 # An order a day on ten days of the last 400, spending skewed: a few buy much.
 _DAYS: Final = """
 INSERT INTO customer_days (site, customer_id, day, spend_fen, orders)
-SELECT $1, lpad(to_hex(n), 12, '0'), current_date - 40 * k - (n * 7 + k * 13) % 40,
+SELECT $1, lpad(to_hex(n), 12, '0'), current_date - 40 * k - ((n * 7 + k * 13) % 40)::int,
     (100 + (n * 7919 + k * 104729) % 20000) * (CASE WHEN n % 50 = 0 THEN 10 ELSE 1 END), 1
-FROM generate_series(0, $2::int - 1) n, generate_series(0, $3::int - 1) k
+FROM generate_series(0, $2::bigint - 1) n, generate_series(0, $3::int - 1) k
 """
 _LOTS: Final = """
 INSERT INTO point_lots (site, lot_id, customer_id, cause, reference, issued, pending, active, spent, expired, reversed,
