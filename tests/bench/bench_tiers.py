@@ -37,7 +37,7 @@ from services.crm.queries.audit import audit
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.embedded import EmbeddedPostgres
-from services.kit.errors import FailedPrecondition
+from services.kit.errors import FailedPrecondition, ResourceExhausted
 from services.kit.telemetry.metrics import Metrics
 from services.kit.testing.postgres import Databases
 from services.policy.versions import Profiles
@@ -61,9 +61,9 @@ SELECT $1, id, 'ACTIVE', id, now() FROM generate_series(0, $2::int - 1) n, lpad(
 # An order a day on ten days of the last 400, spending skewed: a few buy much.
 _DAYS: Final = """
 INSERT INTO customer_days (site, customer_id, day, spend_fen, orders)
-SELECT $1, lpad(to_hex(n), 12, '0'), current_date - 40 * k - (n * 7 + k * 13) % 40,
+SELECT $1, lpad(to_hex(n), 12, '0'), current_date - 40 * k - ((n * 7 + k * 13) % 40)::int,
     (100 + (n * 7919 + k * 104729) % 20000) * (CASE WHEN n % 50 = 0 THEN 10 ELSE 1 END), 1
-FROM generate_series(0, $2::int - 1) n, generate_series(0, $3::int - 1) k
+FROM generate_series(0, $2::bigint - 1) n, generate_series(0, $3::int - 1) k
 """
 _LOTS: Final = """
 INSERT INTO point_lots (site, lot_id, customer_id, cause, reference, issued, pending, active, spent, expired, reversed,
@@ -199,6 +199,8 @@ async def _redemptions(database: Database, parts: Parts, report: Report) -> None
             outcomes["won"] += 1
         except FailedPrecondition:
             outcomes["short"] += 1
+        except ResourceExhausted:  # waited too long for a connection: nothing was done yet
+            await redeem(number)
 
     began = time.perf_counter()
     await asyncio.gather(*(redeem(number) for number in range(200)))

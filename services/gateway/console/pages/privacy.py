@@ -74,6 +74,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             kind_of=lambda one: pb.DataRequest.Kind.Name(one.kind).removeprefix("KIND_"),
             state_of=lambda one: pb.DataRequest.State.Name(one.state).removeprefix("STATE_"),
             id_of=id_of,
+            asked=request.args.get("customer", ""),
             fault=fault,
         )
 
