@@ -76,7 +76,7 @@ def _ask_http(url: str) -> Health:
     try:
         connection.request("GET", parts.path or "/")
         status = connection.getresponse().status
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:  # nobody, or somebody who speaks something else
         return Health(well=False, words=str(error))
     finally:
         connection.close()
