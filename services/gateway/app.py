@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, jsonify
 from google.protobuf.message import Message
@@ -131,13 +131,21 @@ def build(config: GatewayConfig, metrics: GatewayMetrics | None = None) -> Parts
     )
 
 
+class _PlainFlask(Flask):
+    """Every view and hook is a plain function: Flask would ask each, at every request, whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is."""
+        return func
+
+
 Pages = Callable[[Gate], Blueprint]
 
 
 def create_app(parts: Parts, *, pages: Pages | None = None, error_page: ErrorPage | None = None) -> Flask:
     """The Flask app: REST, OpenAPI, OAuth, OIDC, health and, when given, the console's pages."""
     config = parts.config
-    app = Flask("services.gateway")
+    app = _PlainFlask("services.gateway")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     cookies = Cookies(config)
     guard = Guard(config, cookies, parts.sessions, parts.issuer, parts.tracer)

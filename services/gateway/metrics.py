@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from importlib.metadata import version
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
+from flask.globals import request_ctx
 from prometheus_client import CollectorRegistry
 
 from services.kit import figures
@@ -37,13 +38,9 @@ def install_metrics(app: Flask, metrics: GatewayMetrics) -> None:
     def end(response: Response) -> Response:
         began = g.get("began")
         if began is not None:
-            kind = (
-                "api"
-                if request.path.startswith("/v1/")
-                else "static"
-                if (request.endpoint or "").endswith("static")
-                else "page"
-            )
+            asked = request_ctx.request
+            static = "static" if (asked.endpoint or "").endswith("static") else "page"
+            kind = "api" if asked.path.startswith("/v1/") else static
             metrics.requests[kind, f"{response.status_code // 100}xx"].observe(time.perf_counter() - began)
         return response
 

@@ -40,8 +40,8 @@ def install_cors(app: Flask, origins: Origins, verifier: TokenVerifier) -> None:
     """Answer preflights and mark answers under /v1/ and /oauth/. Cookies are never allowed across origins."""
 
     def preflight() -> Response | None:
-        origin = request.headers.get("Origin")
-        if request.method != "OPTIONS" or origin is None or not _concerned():
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is None or request.method != "OPTIONS" or not _concerned():
             return None
         response = Response(status=204)
         if origins.accounts(origin):
@@ -53,7 +53,7 @@ def install_cors(app: Flask, origins: Origins, verifier: TokenVerifier) -> None:
         return response
 
     def mark(response: Response) -> Response:
-        origin = request.headers.get("Origin")
+        origin = request.environ.get("HTTP_ORIGIN")
         if origin is None or not _concerned() or request.method == "OPTIONS":
             return response
         response.headers.add("Vary", "Origin")

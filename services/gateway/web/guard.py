@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
+from flask.globals import app_ctx, request_ctx
 from kefu.common.v1 import errors_pb2
 
 from services.gateway.config import GatewayConfig
@@ -30,6 +31,19 @@ _NO_FORM: Final = re.compile(r"/oauth/.*|/chat/[^/]+/token")
 _BEARER: Final = "Bearer "
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# No page: nothing may be loaded by it, framed around it, or kept of it.
+_OF_CALLS: Final = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+)
+_OF_PAGES: Final = (
+    ("Referrer-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+)
+_OF_ALL: Final = (("X-Content-Type-Options", "nosniff"),)
+_OVER_TLS: Final = (("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),)
 _POLICY: Final = (
     "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:;"
     " connect-src {connect}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -51,6 +65,7 @@ class Guard:
         self._hosts = {public.netloc, public.hostname or "", *config.hosts}
         self._stream = config.stream_url.rstrip("/")
         self._connect = " ".join(filter(None, ["'self'", self._stream]))
+        self._of_all = _OF_ALL + (_OVER_TLS if config.secure else ())
 
     def install(self, app: Flask) -> None:
         """Hook into the app."""
@@ -61,22 +76,23 @@ class Guard:
         app.teardown_request(_close_span)
 
     def _before(self) -> None:
-        environ = request.environ
-        g.locale = choose_locale(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        g.user, g.session, g.token, g.new_visit = None, "", None, ""
+        # Here and below: one look through Flask's proxies, not one for each use.
+        environ, here = request_ctx.request.environ, app_ctx.g
+        here.locale = choose_locale(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
+        here.user, here.session, here.token, here.new_visit = None, "", None, ""
         self._check_host(environ.get("HTTP_HOST", ""))
         authorization = environ.get("HTTP_AUTHORIZATION", "")
         by_token = authorization.startswith(_BEARER)
         if by_token:
-            g.token = authorization[len(_BEARER) :].strip()
+            here.token = authorization[len(_BEARER) :].strip()
         else:
             self._read_session()
         trace = self._tracer.begin(environ.get("HTTP_TRACEPARENT"))
-        g.call = Call("", token=g.token, locale=g.locale, trace=trace, deadline=Deadline(REQUEST_SECONDS))
+        here.call = Call("", token=here.token, locale=here.locale, trace=trace, deadline=Deadline(REQUEST_SECONDS))
         if trace.sampled:
             attributes = {"http.request.method": request.method, "http.route": str(request.url_rule or "")}
             name = f"{request.method} {request.url_rule or 'unknown'}"
-            g.call.span = self._tracer.open(trace, name, kind="SERVER", attributes=attributes)
+            here.call.span = self._tracer.open(trace, name, kind="SERVER", attributes=attributes)
         if not by_token and environ["REQUEST_METHOD"] not in _SAFE:
             self._check_form()
 
@@ -135,38 +151,35 @@ class Guard:
         g.user, g.session, g.new_session = None, "", ""
 
     def _after(self, response: Response) -> Response:
-        session = g.get("new_session")
+        here, asked = app_ctx.g, request_ctx.request
+        session = here.get("new_session")
         if session:
             self._cookies.set(response, self._cookies.session, session, seconds=int(self._config.session_seconds))
         elif session == "":
             self._cookies.clear(response, self._cookies.session)
-        if g.get("new_visit"):
-            self._cookies.set(response, self._cookies.visit, g.new_visit)
-        for site, value in g.get("new_visitors", {}).items():
+        if here.get("new_visit"):
+            self._cookies.set(response, self._cookies.visit, here.new_visit)
+        for site, value in here.get("new_visitors", {}).items():
             self._cookies.set_visitor(response, site, value)
-        call = g.get("call")
+        call = here.get("call")
         if call is not None and call.span is not None:
             call.span.set_attribute("http.response.status_code", response.status_code)
             if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 failed(call.span, str(response.status_code))
-        headers = response.headers
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        if self._config.secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
-        if request.path.startswith("/v1/"):
-            # No page: nothing may be loaded by it, framed around it, or kept of it.
-            headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-            headers.setdefault("Cache-Control", "no-store")
+        if asked.path.startswith("/v1/"):
+            _complete(response, self._of_all + _OF_CALLS)
             return response
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         policy = _POLICY.format(nonce=nonce(), connect=self._connect)
-        headers.setdefault("Content-Security-Policy", policy)
-        if request.endpoint != "static" and request.method == "GET":
-            headers.setdefault("Cache-Control", "no-store")
+        _complete(response, (*self._of_all, *_OF_PAGES, ("Content-Security-Policy", policy)))
+        if asked.endpoint != "static" and asked.method == "GET":
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _complete(response: Response, headers: tuple[tuple[str, str], ...]) -> None:
+    """Add the headers that the view has not set itself."""
+    there = {name.lower() for name, _ in response.headers}
+    response.headers.extend([one for one in headers if one[0].lower() not in there])
 
 
 def nonce() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Flask, Response, g, redirect, request
+from flask.globals import app_ctx, request_ctx
 from google.protobuf.message import Message
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -38,7 +39,7 @@ def install_rest(app: Flask, routes: Routes, upstream: Upstream, handlers: Handl
     blueprint = Blueprint("rest", __name__)
 
     def serve(rest: str) -> AnyResponse:
-        found = routes.find(request.method, f"/v1/{rest}")
+        found = routes.find(request_ctx.request.method, f"/v1/{rest}")
         if isinstance(found, frozenset):
             return _unknown(found)
         route, values = found
@@ -48,10 +49,10 @@ def install_rest(app: Flask, routes: Routes, upstream: Upstream, handlers: Handl
         return _call(route, values)
 
     def _call(route: Route, values: tuple[str, ...]) -> Response:
-        call: Call = g.call
+        call: Call = app_ctx.g.call
         if call.token is None and route.permission != PUBLIC:
             raise Unauthenticated
-        environ = request.environ
+        environ = request_ctx.request.environ
         message = decode(route, _read_request(values, environ))
         if not route.safe:
             _ensure_request_id(message)
