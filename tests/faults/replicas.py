@@ -49,7 +49,10 @@ class Replica:
                 await self._spawn()  # as a kubelet does: PostgreSQL may not answer in time while a machine is busy
             return (await asyncio.to_thread(lambda: health.ask(**where))).well
 
-        await until(ready, f"{self.service} at {self.address} to be ready; see {self.log}")
+        try:
+            await until(ready, f"{self.service} at {self.address} to be ready")
+        except AssertionError as late:
+            raise AssertionError(f"{late}; its log ends:\n{control.tail(self.log)}") from None
 
     async def _spawn(self) -> None:
         with self.log.open("a") as output:
