@@ -22,11 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import psutil
 
 from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
-from services.stack.infra import DATABASE
 from tests.bench.bench_gateway import SITE, Running, mix, running
 from tests.bench.http_load import Outcome, exchange, open_loop, request
 from tests.bench.memory import resident
@@ -99,7 +97,8 @@ async def watch(watched: Mapping[str, int], used: Mapping[str, Used]) -> None:
     """Note the most memory until cancelled."""
     while True:
         for name, pid in watched.items():
-            used[name].memory = max(used[name].memory, await asyncio.to_thread(resident, pid))
+            with suppress(psutil.NoSuchProcess):  # a session of the database has just ended
+                used[name].memory = max(used[name].memory, await asyncio.to_thread(resident, pid))
         await asyncio.sleep(SAMPLE_SECONDS)
 
 
@@ -177,20 +176,6 @@ async def measure(stack: Running, point: Point, draw: Any) -> dict[str, Any]:
     }
 
 
-async def stored(stack: Running) -> tuple[int, int]:
-    """Bytes of intake's tables with their indexes, and messages in them."""
-    connection = await asyncpg.connect(EmbeddedPostgres(stack.home.postgres).dsn(DATABASE))
-    try:
-        row = await connection.fetchrow(
-            "SELECT sum(pg_total_relation_size(c.oid))::bigint, (SELECT count(*) FROM intake.messages) FROM pg_class c"
-            " WHERE c.relkind = 'r' AND c.relnamespace = 'intake'::regnamespace"
-        )
-        assert row is not None
-        return row[0], row[1]
-    finally:
-        await connection.close()
-
-
 async def run(stack: Running) -> AsyncIterator[dict[str, Any]]:
     """Every point, from little to much."""
     idle, *loads = POINTS
@@ -200,10 +185,7 @@ async def run(stack: Running) -> AsyncIterator[dict[str, Any]]:
     for point in loads:
         await open_more(stack, point.open - is_open)
         is_open = point.open
-        before, messages = await stored(stack)
-        found = await measure(stack, point, draw)
-        after, more = await stored(stack)
-        yield {**found, "bytes_a_message": round((after - before) / (more - messages))}
+        yield await measure(stack, point, draw)
 
 
 def slope(points: Sequence[Mapping[str, Any]], process: str, figure: str, cause: str) -> tuple[float, float]:
@@ -224,7 +206,7 @@ def sizing(points: Sequence[Mapping[str, Any]]) -> str:
         calls = people * CONVERSATIONS_AN_HOUR * CALLS_A_CONVERSATION / 3600
         cells = []
         for name in points[0]["processes"]:
-            base, more = slope(points, name, "cores", "calls")
+            base, more = slope(points, name, "cores", "answered")
             cores = base + more * calls
             pods = "" if name in ("postgresql", "nats") else f", {max(2, math.ceil(cores / BUSY))}"
             cells.append(f"{cores:.1f}{pods}")
@@ -238,7 +220,7 @@ def table(points: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"| process | {' | '.join(heads)} |", f"|---|{'--:|' * len(heads)}"]
     for name in points[0]["processes"]:
         used = [one["processes"][name] for one in points]
-        cells = [f"{one['memory_mib']:.0f} MiB, {one['cores']:.2f}" for one in used]
+        cells = [f"{one['memory_mib'] or '–'} MiB, {one['cores']:.2f}" for one in used]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     answers = [f"{one['answered']:.0f}/s, p99 {one['p99_ms']} ms" if one["calls"] else "–" for one in points]
     return "\n".join([*lines, f"| answered | {' | '.join(answers)} |"])
