@@ -74,11 +74,10 @@ class Settler:
             raise DeadlineExceeded from error
 
     async def _consumers(self) -> list[api.ConsumerInfo]:
-        infos = await self._connected().jetstream.consumers_info(bus.STREAM)
-        return [info for info in infos if info.config.durable_name]
+        return list(await self._connected().jetstream.consumers_info(bus.STREAM))
 
     def _heard(self, consumers: list[api.ConsumerInfo]) -> bool:
-        """Whether some consumer listens to this service's events."""
+        """Whether some consumer listens to this service's events, or a feed tells those who watch."""
         return any(
             subject.split(".")[1:2] in ([self._relay.service], ["*"], [">"])
             for info in consumers
@@ -86,8 +85,9 @@ class Settler:
         )
 
     def _quiet(self, consumers: list[api.ConsumerInfo]) -> bool:
-        standing = {info.config.durable_name for info in consumers}
-        return self._own <= standing and all(not one.num_pending and not one.num_ack_pending for one in consumers)
+        durable = [info for info in consumers if info.config.durable_name]
+        standing = {info.config.durable_name for info in durable}
+        return self._own <= standing and all(not one.num_pending and not one.num_ack_pending for one in durable)
 
     def _overdue(self) -> bool:
         now = asyncio.get_running_loop().time()
