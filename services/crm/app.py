@@ -217,6 +217,7 @@ def make_worker(
             for name, subjects, handler in listens(parts)
         ],
         metrics=parts.metrics,
+        liability_seconds=config.liability_seconds,
     )
 
 

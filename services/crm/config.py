@@ -28,5 +28,12 @@ class CrmConfig:
     unmask_seconds: int = setting(
         "KEFU_CRM_UNMASK_SECONDS", 900, at_least=1, unit="s", help="How long leave to see clear data lasts"
     )
+    liability_seconds: int = setting(
+        "KEFU_CRM_LIABILITY_SECONDS",
+        60,
+        at_least=1,
+        unit="s",
+        help="How often unspent points are summed",
+    )
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     server: ServerConfig = field(default_factory=ServerConfig)

@@ -27,7 +27,6 @@ from services.kit.timers import Dispatcher
 # Durable consumers that must have had an event before the outbox forgets it.
 CONSUMERS: Final = ("crm-erasure", "gateway-erasure", "intake-erasure", "intake-tiers")
 BATCH: Final = 2_000
-LIABILITY_SECONDS: Final = 60.0
 
 
 class Jobs:
@@ -69,6 +68,7 @@ class Worker:
     dispatcher: Dispatcher
     consumers: Sequence[Consumer]
     metrics: CrmMetrics
+    liability_seconds: float
 
     async def run(self) -> None:
         """Work for ever; ends by cancellation. In virtual time the clock service relays and fires the timers itself."""
@@ -87,4 +87,4 @@ class Worker:
         while True:
             with contextlib.suppress(KefuError):  # the database is away: the last figures stand
                 self.metrics.liability(await store.liability(self.database))
-            await asyncio.sleep(LIABILITY_SECONDS)
+            await asyncio.sleep(self.liability_seconds)

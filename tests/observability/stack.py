@@ -66,6 +66,10 @@ class Stack:
         """A token of somebody at the desk."""
         return self.signer.sign(person, Kind.PERSON, ttl=600, sites={SITE: list(roles or ("agent",))}, person=person)
 
+    def manager(self, person: str, site: str) -> str:
+        """A token of a manager of another site."""
+        return self.signer.sign(person, Kind.PERSON, ttl=600, sites={site: ["manager"]}, person=person)
+
     def customer(self, customer: str) -> str:
         """A customer's channel token."""
         return self.signer.sign(customer, Kind.CUSTOMER, ttl=600, site=SITE, channel="WEB", customer=customer)
@@ -129,6 +133,7 @@ def running(folder: Path) -> Iterator[Stack]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "KEFU_PROFILES": str(profiles),
+        "KEFU_CRM_LIABILITY_SECONDS": "1",
     }
     try:
         with ThreadPoolExecutor(1) as beside:  # it runs event loops of its own, and pytest has one in this thread

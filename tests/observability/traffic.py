@@ -17,6 +17,7 @@ from tests.observability.stack import SITE, Stack, until
 # Characters at the end of a canary that nothing else has.
 SONG = 12
 PNG = "iVBORw0KGgo="
+SHOP = "taobao-shop"  # whose profile has points and currencies
 WHAT = (
     *("name", "subject", "first", "said", "note", "need", "summary", "file", "reason", "comment"),
     *("followup", "outcome", "colleague", "declined"),
@@ -47,6 +48,7 @@ def drive(stack: Stack) -> Done:
     _present(stack, "wangfang")
     _serve(stack, slow, waiting, canaries)
     _forget(stack)
+    _buy(stack)
     _listen(stack)
     _sign_in(stack, "wangfang", demo.password(stack.home, "wangfang"))
     _sign_in(stack, "wangfang", "wrong")
@@ -137,6 +139,16 @@ def _forget(stack: Stack) -> None:
     stack.rest("POST", f"{request}:verify", first, {"note": "by telephone"})
     stack.rest("POST", f"{request}:fulfil", second, {})
     until(lambda: stack.rest("GET", request, second)["state"] == "STATE_FULFILLED", "every service to forget")
+
+
+def _buy(stack: Stack) -> None:
+    """Purchases that earn points and lift the buyer's tier: enough money, orders and active days."""
+    now = datetime.fromtimestamp(time.time(), UTC)
+    sold = {"line": "1", "kind": "KIND_SALE", "buyer": "b-1", "quantity": 1, "amount": "100000", "currency": "CNY"}
+    lines = [{**sold, "order": f"o-{days}", "time": (now - timedelta(days=days)).isoformat()} for days in range(1, 9)]
+    body = {"source": "SHOP", "lines": lines}
+    stack.rest("POST", f"sites/{SHOP}/orders:record", stack.manager("boss", SHOP), body)
+    until(lambda: stack.scrape("crm")["kefu_crm_points_liability"].samples, "the points to be summed")
 
 
 def _listen(stack: Stack) -> None:
