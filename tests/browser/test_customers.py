@@ -104,7 +104,7 @@ def test_a_request_takes_two_people_and_says_who_has_answered(
     page.get_by_role("button", name=person.words("privacy.verify")).first.click()
     check(page, "privacy")
     page.get_by_role("button", name=person.words("privacy.fulfil")).first.click()
-    expect(page.get_by_role("alert")).to_contain_text("SAME_PERSON")
+    expect(page.get_by_role("alert")).to_contain_text("customers.approve")
     page.screenshot(path=SHOTS / "privacy-1440-light-zh_CN.png", full_page=True)
 
 

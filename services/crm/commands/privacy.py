@@ -9,7 +9,7 @@ from kefu.events.v1.event_pb2 import ErasureRequested, Event
 
 from services.crm.domain.cycles import REQUEST, Act
 from services.crm.domain.request import ERASURE, EXPORT, FULFILLED, WITNESSES, DataRequest, Proof
-from services.crm.errors import wrong_state
+from services.crm.errors import second_person, wrong_state
 from services.crm.queries.customers import CustomerQueries
 from services.crm.queries.export import export
 from services.crm.store import customers, erasure, requests
@@ -46,8 +46,10 @@ class Privacy:
         return await self._step(tx, before, "refuse", act, actor, decider=actor, words=reason, ended_at=tx.now)
 
     async def fulfil(self, tx: Transaction, site: str, request_id: str, *, actor: str) -> DataRequest:
-        """Fulfil: an erasure begins, the others are done at once."""
+        """Fulfil: an erasure begins, the others are done at once. PermissionDenied for the one who verified."""
         before = await requests.get(tx, site, request_id, lock=True)
+        if before.verifier == actor:
+            raise second_person("customers.approve")
         act = Act(actor, author=before.verifier)
         begun = await self._step(tx, before, "fulfil", act, actor, decider=actor)
         if begun.kind != ERASURE:

@@ -130,7 +130,6 @@ async def test_a_mapping_that_cannot_be_used_says_what_to_write(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not RETAIL.exists(), reason=f"needs {RETAIL}, which is test input only")
-@pytest.mark.clause("TAOBAO-4-2.1.1", "TAOBAO-4-5.1.2-1", "TAOBAO-4-5.1.2-2", "TAOBAO-4-5.1.3", "TAOBAO-4-1.1")
 async def test_a_real_history_goes_in_whole_and_its_tiers_are_those_of_an_independent_computation(
     databases: Databases, tmp_path: Path
 ) -> None:

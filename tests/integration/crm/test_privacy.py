@@ -35,7 +35,7 @@ from services.kit.client import ClientChannel, Target
 from services.kit.config import load
 from services.kit.crypto import Keys
 from services.kit.db import Database
-from services.kit.errors import FailedPrecondition, NotFound
+from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
 from services.kit.figures import Figures
 from services.kit.telemetry.trace import Tracer
 from services.kit.testing.grpc import TestKeys
@@ -128,7 +128,7 @@ async def test_a_customer_is_forgotten_everywhere_with_proof(company: Company) -
         with pytest.raises(FailedPrecondition, match="NOTE_MISSING"):
             await desk.VerifyDataRequest(api.VerifyDataRequestRequest(name=asked.name))
         await desk.VerifyDataRequest(api.VerifyDataRequestRequest(name=asked.name, note=words["note"]))
-        with pytest.raises(FailedPrecondition, match="SAME_PERSON"):
+        with pytest.raises(PermissionDenied, match="SECOND_PERSON"):
             await desk.FulfilDataRequest(api.FulfilDataRequestRequest(name=asked.name))
         assert await found_in(company, [*words.values(), phone]) >= {"intake.messages", "crm.data_requests"}
         other: Any = PrivacyServiceStub(lead)

@@ -105,7 +105,7 @@ class PrivacyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FulfilDataRequest(self, request, context):
-        """Fulfils a verified request; GUARD_NOT_MET (SAME_PERSON) for the one who verified it. An export may be fetched
+        """Fulfils a verified request; SECOND_PERSON for the one who verified it. An export may be fetched
         from now on, a correction is done, an erasure begins: it is fulfilled once every service has answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

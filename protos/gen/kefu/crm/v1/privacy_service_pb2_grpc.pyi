@@ -42,7 +42,7 @@ class PrivacyServiceStub:
     VerifyDataRequest: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.VerifyDataRequestRequest, _privacy_service_pb2.DataRequest]
     """Notes how the asker's identity was checked. GUARD_NOT_MET (NOTE_MISSING) without a note."""
     FulfilDataRequest: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.FulfilDataRequestRequest, _privacy_service_pb2.DataRequest]
-    """Fulfils a verified request; GUARD_NOT_MET (SAME_PERSON) for the one who verified it. An export may be fetched
+    """Fulfils a verified request; SECOND_PERSON for the one who verified it. An export may be fetched
     from now on, a correction is done, an erasure begins: it is fulfilled once every service has answered.
     """
     RefuseDataRequest: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.RefuseDataRequestRequest, _privacy_service_pb2.DataRequest]
@@ -66,7 +66,7 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
     VerifyDataRequest: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.VerifyDataRequestRequest, _privacy_service_pb2.DataRequest]  # type: ignore[assignment]
     """Notes how the asker's identity was checked. GUARD_NOT_MET (NOTE_MISSING) without a note."""
     FulfilDataRequest: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.FulfilDataRequestRequest, _privacy_service_pb2.DataRequest]  # type: ignore[assignment]
-    """Fulfils a verified request; GUARD_NOT_MET (SAME_PERSON) for the one who verified it. An export may be fetched
+    """Fulfils a verified request; SECOND_PERSON for the one who verified it. An export may be fetched
     from now on, a correction is done, an erasure begins: it is fulfilled once every service has answered.
     """
     RefuseDataRequest: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.RefuseDataRequestRequest, _privacy_service_pb2.DataRequest]  # type: ignore[assignment]
@@ -117,7 +117,7 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_service_pb2.FulfilDataRequestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_service_pb2.DataRequest, _abc.Awaitable[_privacy_service_pb2.DataRequest]]:
-        """Fulfils a verified request; GUARD_NOT_MET (SAME_PERSON) for the one who verified it. An export may be fetched
+        """Fulfils a verified request; SECOND_PERSON for the one who verified it. An export may be fetched
         from now on, a correction is done, an erasure begins: it is fulfilled once every service has answered.
         """
 
