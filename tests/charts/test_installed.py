@@ -145,7 +145,14 @@ async def _well(made: Installed) -> bool:
 async def test_helm_test_passes_and_reads_through_certificates(installed: Installed) -> None:
     found = await installed.smoke(**ACCOUNT)
     assert [row for row in found if not row["well"]] == []
-    assert [row["name"] for row in found] == ["intake", "staffing", "gateway", "stream", "wallboard of online-desk"]
+    assert [row["name"] for row in found] == [
+        "crm",
+        "intake",
+        "staffing",
+        "gateway",
+        "stream",
+        "wallboard of online-desk",
+    ]
 
 
 @pytest.mark.parametrize(("caller", "refusal"), [("gateway", NotFound), ("intake", PermissionDenied)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from kefu.crm.v1 import customer_service_pb2, order_service_pb2, points_service_pb2, privacy_service_pb2
@@ -63,8 +64,8 @@ FILLED: bad_input.Filled = {
 }
 
 
-@pytest.fixture
-def target(crm: Crm, database: Database) -> Target:
+@pytest_asyncio.fixture
+async def target(crm: Crm, database: Database) -> Target:
     """crm, for an administrator of one site."""
     channel = crm.channel("root")
     stubs = {service: stub(channel) for service, (_, stub) in STUBS.items()}

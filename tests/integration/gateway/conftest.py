@@ -12,6 +12,8 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from flask.testing import FlaskClient
 
+from services.crm.app import build as build_crm
+from services.crm.config import CrmConfig
 from services.gateway import seed
 from services.gateway.app import Parts, build, create_app
 from services.gateway.config import GatewayConfig
@@ -54,13 +56,13 @@ def gateway_config(
     portal: BlockingPortal,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GatewayConfig]:
-    """Settings of a gateway whose staffing and intake services run."""
+    """Settings of a gateway whose staffing, intake and crm services run."""
     folder = tmp_path_factory.mktemp("gateway")
     keys = folder / "keys"
     keys.mkdir()
     new_key_pair(keys, "2026-01")
     Keys.create(folder / "sealing.json", "test")
-    urls = portal.call(Databases(postgres).clone, "gateway", "intake", "staffing")
+    urls = portal.call(Databases(postgres).clone, "crm", "gateway", "intake", "staffing")
     common: dict[str, Any] = {
         "nats": nats_server.url,
         "public_keys": keys / "public",
@@ -73,12 +75,15 @@ def gateway_config(
     portal.call(staffing.start)
     intake = portal.call(build_intake, IntakeConfig(database=urls["intake"], **common))
     portal.call(lambda: intake.start(work=True))
+    crm = portal.call(build_crm, CrmConfig(database=urls["crm"], **common))
+    portal.call(crm.start)
+    running = {"staffing": staffing, "intake": intake, "crm": crm}
     yield GatewayConfig(
         database=urls["gateway"],
         secret="s" * 40,
         signing_keys=keys,
         sealing_keys=folder / "sealing.json",
-        targets=(f"staffing=127.0.0.1:{staffing.server.port}", f"intake=127.0.0.1:{intake.server.port}"),
+        targets=tuple(f"{name}=127.0.0.1:{one.server.port}" for name, one in running.items()),
         environment="test",
         public_url=f"http://{HOST}",
         stream_url="http://127.0.0.1:9",
@@ -86,8 +91,8 @@ def gateway_config(
         profiles=PROFILES,
         webhooks_private=True,
     )
-    portal.call(lambda: intake.stop(drain_seconds=0))
-    portal.call(lambda: staffing.stop(drain_seconds=0))
+    for one in reversed(running.values()):
+        portal.call(lambda app=one: app.stop(drain_seconds=0))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,805 @@
  */
 
 export interface paths {
+    "/v1/sites/{site}/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's customers by id, masked, 50 a page unless asked otherwise, at most 500
+         * @description The site's customers by id, masked, 50 a page unless asked otherwise, at most 500.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_ListCustomers"];
+        put?: never;
+        /**
+         * Adds a customer
+         * @description Adds a customer. ALREADY_EXISTS when the id or one of the identities is taken.
+         *
+         *     Permission: `customers.write`.
+         */
+        post: operations["crm_CreateCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One customer, masked
+         * @description One customer, masked. A merged one shows where it went.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_GetCustomer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes the masked fields
+         * @description Changes the masked fields. VERSION_CONFLICT when the etag is stale.
+         *
+         *     Permission: `customers.write`.
+         */
+        patch: operations["crm_UpdateCustomer"];
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers:lookUp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The customer behind an identity; of merged ones the one that stayed
+         * @description The customer behind an identity; of merged ones the one that stayed.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_LookUpCustomer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}:linkIdentity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adds an identity
+         * @description Adds an identity. ALREADY_EXISTS when another customer has it: merge them instead.
+         *
+         *     Permission: `customers.write`.
+         */
+        post: operations["crm_LinkIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}:merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merges a customer into another one; purchases, points and identities count there
+         * @description Merges a customer into another one; purchases, points and identities count there. Nothing is rewritten, so that
+         *     UnmergeCustomer restores both. MERGE_CIRCLE when they are one already.
+         *
+         *     Permission: `customers.merge`.
+         */
+        post: operations["crm_MergeCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}:unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a merged customer out again
+         * @description Takes a merged customer out again. WRONG_STATE when it is not merged.
+         *
+         *     Permission: `customers.merge`.
+         */
+        post: operations["crm_UnmergeCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes that the file was checked with the customer; the next check is due after the site's interval
+         * @description Notes that the file was checked with the customer; the next check is due after the site's interval.
+         *
+         *     Permission: `customers.write`.
+         */
+        post: operations["crm_VerifyCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}:setConsent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Records a consent given or withdrawn
+         * @description Records a consent given or withdrawn.
+         *
+         *     Permission: `customers.write`.
+         */
+        post: operations["crm_SetConsent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every consent given and withdrawn, latest first
+         * @description Every consent given and withdrawn, latest first.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_ListConsents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened with the customer, those merged in included, latest first
+         * @description What happened with the customer, those merged in included, latest first.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_ListTimeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/unmaskGrants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks for leave to see the clear data; somebody else decides
+         * @description Asks for leave to see the clear data; somebody else decides.
+         *
+         *     Permission: `customers.unmask`.
+         */
+        post: operations["crm_RequestUnmask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/unmaskGrants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's requests that wait for a second person, oldest first
+         * @description The site's requests that wait for a second person, oldest first.
+         *
+         *     Permission: `customers.approve`.
+         */
+        get: operations["crm_ListUnmaskGrants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/unmaskGrants/{unmaskGrant}:decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grants or refuses
+         * @description Grants or refuses. SECOND_PERSON for the one who asked.
+         *
+         *     Permission: `customers.approve`.
+         */
+        post: operations["crm_DecideUnmask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/unmaskGrants/{unmaskGrant}:unmask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The clear data, for the one who asked, while the grant holds; each look is in the audit log
+         * @description The clear data, for the one who asked, while the grant holds; each look is in the audit log.
+         *
+         *     Permission: `customers.unmask`.
+         */
+        post: operations["crm_UnmaskCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/orders:record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stores order lines, each once by (source, order, line), in whatever order they come
+         * @description Stores order lines, each once by (source, order, line), in whatever order they come. A line that breaks a rule is
+         *     refused with its reason, the others are stored. Judges the buyers' tiers and points anew.
+         *
+         *     Permission: `orders.write`.
+         */
+        post: operations["crm_RecordOrders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A customer's orders, those of merged ones included, latest first
+         * @description A customer's orders, those of merged ones included, latest first.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_ListOrders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A customer's balance, the lots of merged customers included
+         * @description A customer's balance, the lots of merged customers included.
+         *
+         *     Permission: `points.read`.
+         */
+        get: operations["crm_GetPoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/pointEntries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The statement: every transfer between accounts of the ledger, latest first
+         * @description The statement: every transfer between accounts of the ledger, latest first.
+         *
+         *     Permission: `points.read`.
+         */
+        get: operations["crm_ListPointEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/points:grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives points for a cause other than a purchase, once per customer, cause and reference: again it changes nothing
+         * @description Gives points for a cause other than a purchase, once per customer, cause and reference: again it changes nothing.
+         *     PROFILE_FORBIDS where the site's profile has no points.
+         *
+         *     Permission: `points.grant`.
+         */
+        post: operations["crm_GrantPoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/points:redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Spends points, earliest expiry first
+         * @description Spends points, earliest expiry first. POINTS_SHORT when there are too few.
+         *
+         *     Permission: `points.redeem`.
+         */
+        post: operations["crm_RedeemPoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/coupons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A customer's coupons, latest first
+         * @description A customer's coupons, latest first.
+         *
+         *     Permission: `points.read`.
+         */
+        get: operations["crm_ListCoupons"];
+        put?: never;
+        /**
+         * Issues a coupon to a customer, once per cause and reference: again it returns the first
+         * @description Issues a coupon to a customer, once per cause and reference: again it returns the first.
+         *
+         *     Permission: `coupons.issue`.
+         */
+        post: operations["crm_IssueCoupon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/coupons/{coupon}:use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Uses a coupon for an order, once
+         * @description Uses a coupon for an order, once. WRONG_STATE when it is used, expired or voided.
+         *
+         *     Permission: `coupons.use`.
+         */
+        post: operations["crm_UseCoupon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/coupons/{coupon}:void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes an unused coupon back
+         * @description Takes an unused coupon back.
+         *
+         *     Permission: `coupons.issue`.
+         */
+        post: operations["crm_VoidCoupon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/membership:set": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Joins the customer to the site's club, changes the level, or ends it with an empty one
+         * @description Joins the customer to the site's club, changes the level, or ends it with an empty one.
+         *
+         *     Permission: `points.grant`.
+         */
+        post: operations["crm_SetMembership"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/membership": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The customer's membership; NOT_FOUND for none
+         * @description The customer's membership; NOT_FOUND for none.
+         *
+         *     Permission: `points.read`.
+         */
+        get: operations["crm_GetMembership"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/dataRequests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's requests, latest first
+         * @description The site's requests, latest first.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_ListDataRequests"];
+        put?: never;
+        /**
+         * Opens a request for a customer; those merged into them are included
+         * @description Opens a request for a customer; those merged into them are included.
+         *
+         *     Permission: `customers.write`.
+         */
+        post: operations["crm_CreateDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/dataRequests/{dataRequest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One request with the proofs that have come in
+         * @description One request with the proofs that have come in.
+         *
+         *     Permission: `customers.read`.
+         */
+        get: operations["crm_GetDataRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/dataRequests/{dataRequest}:verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes how the asker's identity was checked
+         * @description Notes how the asker's identity was checked. GUARD_NOT_MET (NOTE_MISSING) without a note.
+         *
+         *     Permission: `customers.write`.
+         */
+        post: operations["crm_VerifyDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/dataRequests/{dataRequest}:fulfil": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fulfils a verified request; SECOND_PERSON for the one who verified it
+         * @description Fulfils a verified request; SECOND_PERSON for the one who verified it. An export may be fetched
+         *     from now on, a correction is done, an erasure begins: it is fulfilled once every service has answered.
+         *
+         *     Permission: `customers.approve`.
+         */
+        post: operations["crm_FulfilDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/dataRequests/{dataRequest}:refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuses an open or verified request
+         * @description Refuses an open or verified request. GUARD_NOT_MET (REASON_MISSING) without a reason.
+         *
+         *     Permission: `customers.approve`.
+         */
+        post: operations["crm_RefuseDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/dataRequests/{dataRequest}:fetchExport": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the audit lo
+         * @description Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
+         *     audit log. WRONG_STATE for any other request.
+         *
+         *     Permission: `customers.approve`.
+         */
+        post: operations["crm_FetchDataExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A customer's tier with the measures and bars behind it: why am I core?
+         * @description A customer's tier with the measures and bars behind it: why am I core?
+         *
+         *     Permission: `tiers.read`.
+         */
+        get: operations["crm_GetStanding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/tierMoves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A customer's moves between tiers with the reason of each, latest first
+         * @description A customer's moves between tiers with the reason of each, latest first.
+         *
+         *     Permission: `tiers.read`.
+         */
+        get: operations["crm_ListTierMoves"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/tierMap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sizes of all tiers and the moves of the last days
+         * @description Sizes of all tiers and the moves of the last days.
+         *
+         *     Permission: `tiers.read`.
+         */
+        get: operations["crm_GetTierMap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/discount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The discount that may be offered to a customer of this tier, and whether a supervisor must agree to the one asked for
+         * @description The discount that may be offered to a customer of this tier, and whether a supervisor must agree to the one asked for.
+         *
+         *     Permission: `tiers.read`.
+         */
+        get: operations["crm_QuoteDiscount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/serviceAccounts": {
         parameters: {
             query?: never;
@@ -1061,6 +1860,672 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A tier's bar beside what the customer has. */
+        CrmBar: {
+            /** @description The tier. */
+            tier: string;
+            /** @description ISO 8601 period. */
+            window: string;
+            /**
+             * Format: int64
+             * @description Least spending, fen.
+             */
+            minSpendFen: string;
+            /**
+             * Format: int32
+             * @description Fewest orders.
+             */
+            minOrders: number;
+            /**
+             * Format: int32
+             * @description Fewest active days.
+             */
+            minActiveDays: number;
+            /** @description What the customer has in this window. */
+            measures?: components["schemas"]["CrmMeasures"];
+            /** @description Whether all are met. */
+            met: boolean;
+            /**
+             * Format: int32
+             * @description Days since the last order, at most; 0 for no such bar.
+             */
+            maxRecencyDays: number;
+        };
+        /** @description A consent given or withdrawn. */
+        CrmConsent: {
+            /** @description What for. */
+            purpose: components["schemas"]["CrmPurpose"];
+            /** @description By which channel, for example SMS. */
+            channel: string;
+            /** @description True when given, false when withdrawn. */
+            granted: boolean;
+            /** @description Where it was said: a conversation's name, or an identifier such as FORM; never a person's words, it is kept for good. */
+            source: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+            /** @description Who recorded it. */
+            actor: string;
+        };
+        /** @description A consent given or withdrawn. */
+        CrmConsentInput: {
+            /**
+             * @description What for.
+             * @enum {unknown}
+             */
+            purpose?: components["schemas"]["CrmPurpose"];
+            /** @description By which channel, for example SMS. */
+            channel?: string;
+            /** @description True when given, false when withdrawn. */
+            granted?: boolean;
+            /** @description Where it was said: a conversation's name, or an identifier such as FORM; never a person's words, it is kept for good. */
+            source?: string;
+        };
+        /** @description A right to a discount. */
+        CrmCoupon: {
+            /** @description Resource name. */
+            name: string;
+            /** @description The customer, sites/{site}/customers/{customer}. */
+            customer: string;
+            /** @description State. */
+            state: components["schemas"]["CrmCouponState"];
+            /**
+             * Format: int64
+             * @description Worth, fen.
+             */
+            valueFen: string;
+            /** @description Why it was issued. */
+            cause: string;
+            /** @description What it was issued for. */
+            reference: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expiresAt?: string;
+            /** @description The order that it was used for. */
+            usedFor: string;
+        };
+        /**
+         * @description States.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_ISSUED`: May be used until it expires.
+         *     - `STATE_USED`: Used for an order.
+         *     - `STATE_EXPIRED`: Expired unused.
+         *     - `STATE_VOIDED`: Taken back.
+         * @enum {string}
+         */
+        CrmCouponState: "STATE_UNSPECIFIED" | "STATE_ISSUED" | "STATE_USED" | "STATE_EXPIRED" | "STATE_VOIDED";
+        /** @description Somebody who buys, asks or complains at a site. Personal fields come masked; the clear ones take an unmask grant. */
+        CrmCustomer: {
+            /** @description Resource name, sites/{site}/customers/{customer}. */
+            name: string;
+            /** @description Name, masked in replies (王*). At most 200 characters. */
+            displayName: string;
+            /** @description Telephone, masked in replies (138****8000). Digits with an optional leading +. */
+            phone: string;
+            /** @description E-mail address, masked in replies (w***@example.com). */
+            email: string;
+            /** @description Postal address, masked in replies. At most 500 characters. */
+            address: string;
+            /**
+             * Format: int32
+             * @description Month of birth, 1 to 12; 0 where unknown.
+             */
+            birthMonth: number;
+            /**
+             * Format: int32
+             * @description Day of birth, 1 to 31; 0 where unknown.
+             */
+            birthDay: number;
+            /** @description Channels that the customer prefers, best first. */
+            preferredChannels: string[];
+            /** @description What the customer is interested in, upper-case identifiers. */
+            interests: string[];
+            /** @description The customer wants no messages at all. */
+            doNotContact: boolean;
+            /** @description State of the file. */
+            state: components["schemas"]["CrmCustomerState"];
+            /** @description The customer into whom this one was merged; empty for none. */
+            mergedInto: string;
+            /** @description Who the customer is on each channel, those merged in included. */
+            identities: components["schemas"]["CrmIdentity"][];
+            /**
+             * Format: date-time
+             * @description When the file was last verified.
+             */
+            verifiedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it has to be verified next.
+             */
+            verifyDueAt?: string;
+            /** @description For optimistic updates: changes with every write. */
+            etag: string;
+            /** @description The tier, an id of the site's profile. */
+            tier: string;
+            /** @description Where the customer came from, as the source names it. */
+            region: string;
+        };
+        /** @description Somebody who buys, asks or complains at a site. Personal fields come masked; the clear ones take an unmask grant. */
+        CrmCustomerInput: {
+            /** @description Resource name, sites/{site}/customers/{customer}. */
+            name?: string;
+            /** @description Name, masked in replies (王*). At most 200 characters. */
+            displayName?: string;
+            /** @description Telephone, masked in replies (138****8000). Digits with an optional leading +. */
+            phone?: string;
+            /** @description E-mail address, masked in replies (w***@example.com). */
+            email?: string;
+            /** @description Postal address, masked in replies. At most 500 characters. */
+            address?: string;
+            /**
+             * Format: int32
+             * @description Month of birth, 1 to 12; 0 where unknown.
+             */
+            birthMonth?: number;
+            /**
+             * Format: int32
+             * @description Day of birth, 1 to 31; 0 where unknown.
+             */
+            birthDay?: number;
+            /** @description Channels that the customer prefers, best first. */
+            preferredChannels?: string[];
+            /** @description What the customer is interested in, upper-case identifiers. */
+            interests?: string[];
+            /** @description The customer wants no messages at all. */
+            doNotContact?: boolean;
+            /** @description For optimistic updates: changes with every write. */
+            etag?: string;
+            /** @description Where the customer came from, as the source names it. */
+            region?: string;
+        };
+        /**
+         * @description Life of the file.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_ACTIVE`: Verified recently enough.
+         *     - `STATE_STALE`: To be verified: the site's interval passed.
+         *     - `STATE_MERGED`: Joined into another customer; nothing was lost, it can be taken out again.
+         *     - `STATE_ERASED`: Forgotten at the customer's request.
+         * @enum {string}
+         */
+        CrmCustomerState: "STATE_UNSPECIFIED" | "STATE_ACTIVE" | "STATE_STALE" | "STATE_MERGED" | "STATE_ERASED";
+        /** @description What crm knows of a customer. */
+        CrmDataExport: {
+            /** @description JSON, UTF-8. */
+            content: string;
+        };
+        /** @description A data subject's request. */
+        CrmDataRequest: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Kind. */
+            kind: components["schemas"]["CrmDataRequestKind"];
+            /** @description State. */
+            state: components["schemas"]["CrmDataRequestState"];
+            /** @description The customer, sites/{site}/customers/{customer}. */
+            customer: string;
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            openedAt?: string;
+            /** @description Who verified it. */
+            verifier: string;
+            /** @description Who fulfilled or refused it. */
+            decider: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endedAt?: string;
+            /** @description Of an erasure: what each service has overwritten or deleted. */
+            proofs: components["schemas"]["CrmErasureProof"][];
+            /** @description Of an erasure that is under way: services that have not answered yet. */
+            waitingFor: string[];
+        };
+        /**
+         * @description What is asked for.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_EXPORT`: What is known of me?
+         *     - `KIND_CORRECTION`: Correct it.
+         *     - `KIND_ERASURE`: Forget me.
+         * @enum {string}
+         */
+        CrmDataRequestKind: "KIND_UNSPECIFIED" | "KIND_EXPORT" | "KIND_CORRECTION" | "KIND_ERASURE";
+        /**
+         * @description States.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_OPEN`: Just opened.
+         *     - `STATE_VERIFIED`: The asker is who they say.
+         *     - `STATE_FULFILLING`: Services are forgetting.
+         *     - `STATE_FULFILLED`: Done.
+         *     - `STATE_REFUSED`: Refused with a reason.
+         * @enum {string}
+         */
+        CrmDataRequestState: "STATE_UNSPECIFIED" | "STATE_OPEN" | "STATE_VERIFIED" | "STATE_FULFILLING" | "STATE_FULFILLED" | "STATE_REFUSED";
+        /** @description What may be offered. */
+        CrmDiscountQuote: {
+            /** @description The customer's tier. */
+            tier: string;
+            /**
+             * Format: double
+             * @description What may be given without asking.
+             */
+            limitPercent: number;
+            /** @description Whether a supervisor must agree to the percentage asked for. */
+            approvalNeeded: boolean;
+        };
+        /** @description What one service has forgotten. */
+        CrmErasureProof: {
+            /** @description The service. */
+            service: string;
+            /** @description Rows by table. */
+            erased: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+        };
+        /** @description Who a customer is on one channel. */
+        CrmIdentity: {
+            /** @description Channel, upper case, for example TAOBAO. */
+            channel: string;
+            /** @description Id on that channel, masked in replies. 1 to 200 characters. */
+            externalId: string;
+            /** @description Resource name of the file that it was recorded for. */
+            customer: string;
+        };
+        /** @description Who a customer is on one channel. */
+        CrmIdentityInput: {
+            /** @description Channel, upper case, for example TAOBAO. */
+            channel?: string;
+            /** @description Id on that channel, masked in replies. 1 to 200 characters. */
+            externalId?: string;
+        };
+        /** @description Response of ListConsents. */
+        CrmListConsentsResponse: {
+            /** @description The entries. */
+            consents: components["schemas"]["CrmConsent"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListCoupons. */
+        CrmListCouponsResponse: {
+            /** @description The entries. */
+            coupons: components["schemas"]["CrmCoupon"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListCustomers. */
+        CrmListCustomersResponse: {
+            /** @description The entries. */
+            customers: components["schemas"]["CrmCustomer"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListDataRequests. */
+        CrmListDataRequestsResponse: {
+            /** @description The requests. */
+            dataRequests: components["schemas"]["CrmDataRequest"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListOrders. */
+        CrmListOrdersResponse: {
+            /** @description The entries. */
+            orders: components["schemas"]["CrmOrder"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListPointEntries. */
+        CrmListPointEntriesResponse: {
+            /** @description The entries. */
+            entries: components["schemas"]["CrmPointEntry"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListTierMoves. */
+        CrmListTierMovesResponse: {
+            /** @description The entries. */
+            moves: components["schemas"]["CrmTierMove"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListTimeline. */
+        CrmListTimelineResponse: {
+            /** @description The entries. */
+            entries: components["schemas"]["CrmTimelineEntry"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListUnmaskGrants. */
+        CrmListUnmaskGrantsResponse: {
+            /** @description The requests. */
+            grants: components["schemas"]["CrmUnmaskGrant"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description What tiers are judged by. */
+        CrmMeasures: {
+            /**
+             * Format: int64
+             * @description Spent less returned within the window, fen, at least 0.
+             */
+            spendFen: string;
+            /**
+             * Format: int32
+             * @description Orders within the window.
+             */
+            orders: number;
+            /**
+             * Format: int32
+             * @description Days with an order or a visit within the window.
+             */
+            activeDays: number;
+            /**
+             * Format: int32
+             * @description Days since the last order; -1 for none.
+             */
+            recencyDays: number;
+        };
+        /** @description Membership of the site's club. */
+        CrmMembership: {
+            /** @description The level, upper case; empty once it lapsed. */
+            level: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since?: string;
+        };
+        /** @description Moves of one kind. */
+        CrmMoveCount: {
+            /** @description Tier before. */
+            fromTier: string;
+            /** @description Tier after. */
+            toTier: string;
+            /** @description Why. */
+            cause: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            moves: string;
+        };
+        /** @description An order with what came back of it. */
+        CrmOrder: {
+            /** @description The shop system. */
+            source: string;
+            /** @description Id in its source. */
+            order: string;
+            /**
+             * Format: date-time
+             * @description When it was first ordered; absent while only a return is known.
+             */
+            time?: string;
+            /**
+             * Format: int64
+             * @description Bought, in fen.
+             */
+            salesFen: string;
+            /**
+             * Format: int64
+             * @description Sent back, in fen.
+             */
+            returnedFen: string;
+        };
+        /** @description One line of an order or of a return. */
+        CrmOrderLineInput: {
+            /** @description Id of the order in its source, 1 to 64 characters. */
+            order?: string;
+            /** @description Id of the line within the order, 1 to 64 characters. */
+            line?: string;
+            /**
+             * @description Sale or return.
+             * @enum {unknown}
+             */
+            kind?: components["schemas"]["CrmOrderLineKind"];
+            /** @description Id of the buyer in the source; empty for an anonymous sale, which is kept. */
+            buyer?: string;
+            /**
+             * Format: date-time
+             * @description When it was ordered, or came back.
+             */
+            time: string;
+            /**
+             * Format: int32
+             * @description Pieces, at least 1.
+             */
+            quantity?: number;
+            /**
+             * Format: int64
+             * @description Amount of the line in hundredths of the currency, never negative.
+             */
+            amount?: string;
+            /** @description ISO 4217 code; one that the site's profile knows. */
+            currency?: string;
+            /** @description What was bought, at most 200 characters. */
+            productName?: string;
+            /** @description Of a return: the order that it belongs to, which may come later; empty for the line's own. */
+            refundOf?: string;
+        };
+        /**
+         * @description What a line is.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_SALE`: Bought.
+         *     - `KIND_RETURN`: Sent back: the amount reduces what was spent.
+         * @enum {string}
+         */
+        CrmOrderLineKind: "KIND_UNSPECIFIED" | "KIND_SALE" | "KIND_RETURN";
+        /** @description A transfer: it debits one account and credits another. */
+        CrmPointEntry: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+            /** @description ISSUED, PENDING, ACTIVE, SPENT, EXPIRED or REVERSED. */
+            fromAccount: string;
+            /** @description Likewise. */
+            toAccount: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            points: string;
+            /** @description Why. */
+            cause: string;
+            /** @description What for. */
+            reference: string;
+            /** @description The lot. */
+            lot: string;
+        };
+        /** @description Points that came together. */
+        CrmPointLot: {
+            /** @description Id. */
+            lot: string;
+            /**
+             * Format: int64
+             * @description Active points.
+             */
+            active: string;
+            /**
+             * Format: int64
+             * @description Pending points.
+             */
+            pending: string;
+            /**
+             * Format: date-time
+             * @description When pending ones become active.
+             */
+            activeAt?: string;
+            /**
+             * Format: date-time
+             * @description When it expires.
+             */
+            expiresAt?: string;
+            /** @description PURCHASE, COMPENSATION, WIN_BACK, BIRTHDAY or CAMPAIGN. */
+            cause: string;
+        };
+        /** @description A balance. */
+        CrmPoints: {
+            /**
+             * Format: int64
+             * @description May be spent now.
+             */
+            active: string;
+            /**
+             * Format: int64
+             * @description Become active later.
+             */
+            pending: string;
+            /**
+             * Format: int64
+             * @description Points of returned goods that were spent already; the next ones earned settle them.
+             */
+            owed: string;
+            /** @description Lots with points left, earliest expiry first. */
+            lots: components["schemas"]["CrmPointLot"][];
+        };
+        /**
+         * @description What a message is for; consent is given for each by itself.
+         *     - `PURPOSE_UNSPECIFIED`: Never stored.
+         *     - `PURPOSE_MARKETING`: Offers and news.
+         *     - `PURPOSE_CARE`: Greetings and care after a purchase.
+         *     - `PURPOSE_SURVEY`: Questions about satisfaction.
+         * @enum {string}
+         */
+        CrmPurpose: "PURPOSE_UNSPECIFIED" | "PURPOSE_MARKETING" | "PURPOSE_CARE" | "PURPOSE_SURVEY";
+        /** @description Response of RecordOrders. */
+        CrmRecordOrdersResponse: {
+            /**
+             * Format: int32
+             * @description New lines stored.
+             */
+            stored: number;
+            /**
+             * Format: int32
+             * @description Lines that were stored before, unchanged.
+             */
+            repeated: number;
+            /** @description Lines that break a rule. */
+            refused: components["schemas"]["CrmRefusedLine"][];
+        };
+        /** @description A line that was not stored. */
+        CrmRefusedLine: {
+            /**
+             * Format: int32
+             * @description Position in the request, from 0.
+             */
+            index: number;
+            /** @description Which rule, for example AMOUNT_NEGATIVE. */
+            rule: string;
+            /** @description What to do about it. */
+            message: string;
+        };
+        /** @description A customer's tier and the reasons. */
+        CrmStanding: {
+            /** @description Tier now. */
+            tier: string;
+            /**
+             * Format: date-time
+             * @description Since when; absent for a customer who was never judged.
+             */
+            since?: string;
+            /**
+             * Format: date-time
+             * @description The tier is lost then unless the bar is met again; absent where nothing threatens.
+             */
+            graceUntil?: string;
+            /** @description Every bar, highest first. */
+            bars: components["schemas"]["CrmBar"][];
+            /** @description Why, in words. */
+            explanation: string;
+            /** @description Whether the site's rule for high-value customers is met, who are served individually. */
+            highValue: boolean;
+        };
+        /** @description The site's tiers. */
+        CrmTierMap: {
+            /** @description Sizes. */
+            sizes: components["schemas"]["CrmTierSize"][];
+            /** @description Moves of the days asked for. */
+            moves: components["schemas"]["CrmMoveCount"][];
+        };
+        /** @description A move, or a warning before one. */
+        CrmTierMove: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+            /** @description Tier before. */
+            fromTier: string;
+            /** @description Tier after. */
+            toTier: string;
+            /** @description RAISED, LOWERED, WARNED, RECOVERED. */
+            cause: string;
+            /** @description What it was judged by. */
+            measures?: components["schemas"]["CrmMeasures"];
+            /** @description Hash of the profile. */
+            profileVersion: string;
+        };
+        /** @description Size of a tier. */
+        CrmTierSize: {
+            /** @description The tier. */
+            tier: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            customers: string;
+        };
+        /** @description Something that happened with a customer. */
+        CrmTimelineEntry: {
+            /** @description ORDER, RETURN, CONVERSATION, COMPLAINT, TIER or CONSENT. */
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+            /** @description What it is about: a resource name or an order's id. */
+            object: string;
+            /** @description State, tier or amount, never a person's words. */
+            detail: string;
+        };
+        /** @description Leave to see a customer's clear data for a while. One person asks, another one grants. */
+        CrmUnmaskGrant: {
+            /** @description Resource name, sites/{site}/customers/{customer}/unmaskGrants/{grant}. */
+            name: string;
+            /** @description State. */
+            state: components["schemas"]["CrmUnmaskGrantState"];
+            /** @description Who asked. */
+            requester: string;
+            /** @description Who decided; empty before. */
+            decider: string;
+            /** @description Why it is needed. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When a grant ends.
+             */
+            expiresAt?: string;
+        };
+        /**
+         * @description States.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_PENDING`: Waits for a second person.
+         *     - `STATE_GRANTED`: Granted until it expires.
+         *     - `STATE_REFUSED`: Refused.
+         * @enum {string}
+         */
+        CrmUnmaskGrantState: "STATE_UNSPECIFIED" | "STATE_PENDING" | "STATE_GRANTED" | "STATE_REFUSED";
         /** @description Response of CreateServiceAccount. */
         GatewayCreateServiceAccountResponse: {
             /** @description The account. */
@@ -1363,9 +2828,10 @@ export interface components {
          *     - `KIND_HANDOFF`: Acceptance by the next person or team after a transfer.
          *     - `KIND_RINGS`: Call answered within N rings.
          *     - `KIND_VERIFICATION_CALLBACK`: Call back after verification.
+         *     - `KIND_HARASSMENT`: A supervisor sees to reported harassment.
          * @enum {string}
          */
-        IntakeClockKind: "KIND_UNSPECIFIED" | "KIND_GREETING" | "KIND_FIRST_RESPONSE" | "KIND_REPLY_GAP" | "KIND_HANDOFF" | "KIND_RINGS" | "KIND_VERIFICATION_CALLBACK";
+        IntakeClockKind: "KIND_UNSPECIFIED" | "KIND_GREETING" | "KIND_FIRST_RESPONSE" | "KIND_REPLY_GAP" | "KIND_HANDOFF" | "KIND_RINGS" | "KIND_VERIFICATION_CALLBACK" | "KIND_HARASSMENT";
         /**
          * @description How it stands.
          *     - `STATE_UNSPECIFIED`: Never stored.
@@ -2072,7 +3538,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            reason: "MALFORMED_REQUEST" | "INVALID_FIELD" | "REQUEST_ID_REUSED" | "PAGE_TOKEN_MISMATCH" | "MESSAGE_TOO_LARGE" | "TOKEN_INVALID" | "PERMISSION_MISSING" | "METHOD_CLOSED" | "SIGN_IN_FAILED" | "CALLER_UNDECLARED" | "NOT_FOUND" | "ALREADY_EXISTS" | "WRONG_STATE" | "GUARD_NOT_MET" | "VERSION_CONFLICT" | "PROFILE_FORBIDS" | "CLOCK_NOT_VIRTUAL" | "SITE_UNKNOWN" | "PROFILE_INVALID" | "SIMULATION_REFUSED" | "NO_CAPACITY" | "NOT_ASSIGNEE" | "LIMIT_REACHED" | "DEPENDENCY_DOWN" | "DRAINING" | "DEADLINE_EXCEEDED" | "OVERLOADED" | "INTERNAL";
+            reason: "MALFORMED_REQUEST" | "INVALID_FIELD" | "REQUEST_ID_REUSED" | "PAGE_TOKEN_MISMATCH" | "MESSAGE_TOO_LARGE" | "TOKEN_INVALID" | "PERMISSION_MISSING" | "METHOD_CLOSED" | "SIGN_IN_FAILED" | "CALLER_UNDECLARED" | "NOT_FOUND" | "ALREADY_EXISTS" | "WRONG_STATE" | "GUARD_NOT_MET" | "VERSION_CONFLICT" | "PROFILE_FORBIDS" | "CLOCK_NOT_VIRTUAL" | "SITE_UNKNOWN" | "PROFILE_INVALID" | "SIMULATION_REFUSED" | "NO_CAPACITY" | "NOT_ASSIGNEE" | "LIMIT_REACHED" | "MERGE_CIRCLE" | "SECOND_PERSON" | "POINTS_SHORT" | "DEPENDENCY_DOWN" | "DRAINING" | "DEADLINE_EXCEEDED" | "OVERLOADED" | "INTERNAL";
             fields?: {
                 field: string;
                 description: string;
@@ -2205,6 +3671,1753 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    crm_ListCustomers: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                /** @description Only files that are due to be verified. */
+                stale?: boolean;
+                /** @description Only customers of this tier; empty for all. */
+                tier?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListCustomersRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListCustomersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_CreateCustomer: {
+        parameters: {
+            query?: {
+                /** @description Id: lower-case letters, digits and dashes; empty to have one made. */
+                customerId?: string;
+                /** @description Idempotency key, a UUID chosen by the caller. */
+                requestId?: string;
+            };
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that is to be changed; another one is refused with 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateCustomerRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CrmCustomerInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            412: components["responses"]["E412"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetCustomerRequest. */
+                site: string;
+                /** @description Part of `name` of GetCustomerRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_UpdateCustomer: {
+        parameters: {
+            query?: {
+                /** @description What to change; required. */
+                updateMask?: string;
+                /** @description Idempotency key, a UUID chosen by the caller. */
+                requestId?: string;
+            };
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that is to be changed; another one is refused with 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Part of `customer.name` of UpdateCustomerRequest. */
+                site: string;
+                /** @description Part of `customer.name` of UpdateCustomerRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CrmCustomerInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            412: components["responses"]["E412"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_LookUpCustomer: {
+        parameters: {
+            query?: {
+                /** @description Channel. */
+                channel?: string;
+                /** @description Id on that channel. */
+                externalId?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of LookUpCustomerRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_LinkIdentity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of LinkIdentityRequest. */
+                site: string;
+                /** @description Part of `name` of LinkIdentityRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The identity. */
+                    identity: components["schemas"]["CrmIdentityInput"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_MergeCustomer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of MergeCustomerRequest. */
+                site: string;
+                /** @description Part of `name` of MergeCustomerRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The customer who stays, sites/{site}/customers/{customer}. */
+                    into?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_UnmergeCustomer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of UnmergeCustomerRequest. */
+                site: string;
+                /** @description Part of `name` of UnmergeCustomerRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_VerifyCustomer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of VerifyCustomerRequest. */
+                site: string;
+                /** @description Part of `name` of VerifyCustomerRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_SetConsent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of SetConsentRequest. */
+                site: string;
+                /** @description Part of `name` of SetConsentRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The consent; `time` and `actor` are ignored. */
+                    consent: components["schemas"]["CrmConsentInput"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmConsent"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListConsents: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListConsentsRequest. */
+                site: string;
+                /** @description Part of `parent` of ListConsentsRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListConsentsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListTimeline: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListTimelineRequest. */
+                site: string;
+                /** @description Part of `parent` of ListTimelineRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListTimelineResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_RequestUnmask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of RequestUnmaskRequest. */
+                site: string;
+                /** @description Part of `parent` of RequestUnmaskRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why it is needed, 3 to 500 characters. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmUnmaskGrant"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListUnmaskGrants: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListUnmaskGrantsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListUnmaskGrantsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_DecideUnmask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of DecideUnmaskRequest. */
+                site: string;
+                /** @description Part of `name` of DecideUnmaskRequest. */
+                customer: string;
+                /** @description Part of `name` of DecideUnmaskRequest. */
+                unmaskGrant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Whether it is granted. */
+                    granted?: boolean;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmUnmaskGrant"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_UnmaskCustomer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of UnmaskCustomerRequest. */
+                site: string;
+                /** @description Part of `name` of UnmaskCustomerRequest. */
+                customer: string;
+                /** @description Part of `name` of UnmaskCustomerRequest. */
+                unmaskGrant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCustomer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_RecordOrders: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of RecordOrdersRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The shop system, a channel of identities, for example SHOP. */
+                    source?: string;
+                    /** @description 1 to 1,000 lines. */
+                    lines?: components["schemas"]["CrmOrderLineInput"][];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmRecordOrdersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListOrders: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListOrdersRequest. */
+                site: string;
+                /** @description Part of `parent` of ListOrdersRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListOrdersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetPoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetPointsRequest. */
+                site: string;
+                /** @description Part of `parent` of GetPointsRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmPoints"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListPointEntries: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListPointEntriesRequest. */
+                site: string;
+                /** @description Part of `parent` of ListPointEntriesRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListPointEntriesResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GrantPoints: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of GrantPointsRequest. */
+                site: string;
+                /** @description Part of `parent` of GrantPointsRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int64
+                     * @description How many, at least 1.
+                     */
+                    points?: string;
+                    /**
+                     * @description Why.
+                     * @enum {string}
+                     */
+                    cause?: "COMPENSATION" | "WIN_BACK" | "BIRTHDAY" | "CAMPAIGN";
+                    /** @description What it is for: a case, an order, a campaign. With the cause it makes the deed happen once. */
+                    reference?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmPoints"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_RedeemPoints: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of RedeemPointsRequest. */
+                site: string;
+                /** @description Part of `parent` of RedeemPointsRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int64
+                     * @description How many, at least 1.
+                     */
+                    points?: string;
+                    /** @description What they are spent on, for example an order. */
+                    reference?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmPoints"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListCoupons: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListCouponsRequest. */
+                site: string;
+                /** @description Part of `parent` of ListCouponsRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListCouponsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_IssueCoupon: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of IssueCouponRequest. */
+                site: string;
+                /** @description Part of `parent` of IssueCouponRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int64
+                     * @description Worth, fen.
+                     */
+                    valueFen?: string;
+                    /**
+                     * Format: int32
+                     * @description Days until it ends.
+                     */
+                    validDays?: number;
+                    /**
+                     * @description Why.
+                     * @enum {string}
+                     */
+                    cause?: "COMPENSATION" | "WIN_BACK" | "BIRTHDAY" | "CAMPAIGN" | "SEGMENT";
+                    /** @description What it is for: a case, an order, a campaign. With the cause it makes the deed happen once. */
+                    reference?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCoupon"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_UseCoupon: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of UseCouponRequest. */
+                site: string;
+                /** @description Part of `name` of UseCouponRequest. */
+                coupon: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The order. */
+                    order?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCoupon"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_VoidCoupon: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of VoidCouponRequest. */
+                site: string;
+                /** @description Part of `name` of VoidCouponRequest. */
+                coupon: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCoupon"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_SetMembership: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of SetMembershipRequest. */
+                site: string;
+                /** @description Part of `parent` of SetMembershipRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The level; empty to end it. */
+                    level?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmMembership"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetMembership: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetMembershipRequest. */
+                site: string;
+                /** @description Part of `parent` of GetMembershipRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmMembership"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListDataRequests: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListDataRequestsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListDataRequestsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_CreateDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateDataRequestRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The customer, sites/{site}/customers/{customer}. */
+                    customer?: string;
+                    /**
+                     * @description What is asked for.
+                     * @enum {unknown}
+                     */
+                    kind?: components["schemas"]["CrmDataRequestKind"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDataRequest"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetDataRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetDataRequestRequest. */
+                site: string;
+                /** @description Part of `name` of GetDataRequestRequest. */
+                dataRequest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDataRequest"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_VerifyDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of VerifyDataRequestRequest. */
+                site: string;
+                /** @description Part of `name` of VerifyDataRequestRequest. */
+                dataRequest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description How identity was checked, at most 500 characters. */
+                    note?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDataRequest"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_FulfilDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of FulfilDataRequestRequest. */
+                site: string;
+                /** @description Part of `name` of FulfilDataRequestRequest. */
+                dataRequest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDataRequest"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_RefuseDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of RefuseDataRequestRequest. */
+                site: string;
+                /** @description Part of `name` of RefuseDataRequestRequest. */
+                dataRequest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why, at most 500 characters. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDataRequest"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_FetchDataExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of FetchDataExportRequest. */
+                site: string;
+                /** @description Part of `name` of FetchDataExportRequest. */
+                dataRequest: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDataExport"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetStanding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetStandingRequest. */
+                site: string;
+                /** @description Part of `parent` of GetStandingRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmStanding"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListTierMoves: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListTierMovesRequest. */
+                site: string;
+                /** @description Part of `parent` of ListTierMovesRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListTierMovesResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetTierMap: {
+        parameters: {
+            query?: {
+                /** @description Moves of how many days back; 0 for 30. */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetTierMapRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmTierMap"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_QuoteDiscount: {
+        parameters: {
+            query?: {
+                /** @description The discount that somebody would like to give, percent. */
+                percent?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of QuoteDiscountRequest. */
+                site: string;
+                /** @description Part of `parent` of QuoteDiscountRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmDiscountQuote"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
     gateway_ListServiceAccounts: {
         parameters: {
             query?: {
@@ -4167,6 +7380,8 @@ export interface operations {
             query?: {
                 /** @description Cursor of the last response seen; empty to begin now. */
                 cursor?: string;
+                /** @description Only these kinds (WatchSiteResponse.kind); empty for all. */
+                kinds?: string[];
             };
             header?: {
                 /** @description Cursor of the last event seen. */
