@@ -25,19 +25,23 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Indicators:
-    """Shares with Wilson intervals; complaints as the number that the regime asks for."""
+    """Shares with Wilson intervals, None of nobody; complaints as the number that the regime asks for."""
 
-    repurchase_rate: Interval
-    returning_share: Interval
-    new_customer_conversion: Interval
+    repurchase_rate: Interval | None
+    returning_share: Interval | None
+    new_customer_conversion: Interval | None
     complaints: int
 
 
 def indicators(counts: Counts, *, level: float = 0.95) -> Indicators:
     """Work out the indicators; raises ValueError where a part exceeds its whole."""
     return Indicators(
-        repurchase_rate=wilson(counts.repeaters, counts.buyers, level=level),
-        returning_share=wilson(counts.returning, counts.buyers, level=level),
-        new_customer_conversion=wilson(counts.converted, counts.newcomers, level=level),
+        repurchase_rate=_share(counts.repeaters, counts.buyers, level=level),
+        returning_share=_share(counts.returning, counts.buyers, level=level),
+        new_customer_conversion=_share(counts.converted, counts.newcomers, level=level),
         complaints=counts.complaints,
     )
+
+
+def _share(part: int, whole: int, *, level: float) -> Interval | None:
+    return wilson(part, whole, level=level) if whole else None

@@ -53,7 +53,7 @@ async def report(database: Database, profile: Profile, *, first_day: date, last_
     async with database.transaction(sites=[profile.site], read_only=True) as tx:
         days = await buying_days(tx, profile.site, last_day)
         sizes = await standings.sizes(tx, profile.site, tier_rules(profile).default)
-        moves = await standings.counts(tx, profile.site, since)
+        moves = await standings.counts(tx, profile.site, since, until)
         counts = await _counts(tx, profile.site, days, (first_day, last_day), since, until)
     lifecycles, by_rule, model = _lifecycles(days, last_day, churn_days(profile))
     return Report(

@@ -28,8 +28,9 @@ class TierServicer(api_grpc.TierServiceServicer):
     async def GetStanding(self, request: api.GetStandingRequest, context: Context) -> api.Standing:
         """A customer's tier with the measures and bars behind it."""
         site, customer = CUSTOMER.parse(request.parent, "parent")
+        profile = self._desk.profile(site)
         async with self._desk.read(site) as tx:
-            found = await case(tx, self._desk.profile(site), customer)
+            found = await case(tx, profile, customer)
         bars = [
             convert.bar_to(bar, found.rules, found.measures[bar.window], found.cutoffs.get(bar.tier))
             for bar in found.rules.bars
@@ -40,7 +41,7 @@ class TierServicer(api_grpc.TierServiceServicer):
             since=convert.stamp(held.since) if held else None,
             grace_until=convert.stamp(held.standing.grace_until) if held else None,
             bars=bars,
-            explanation=explanation(found, current().locale),
+            explanation=explanation(found, profile, current().locale),
             high_value=found.high_value,
         )
 

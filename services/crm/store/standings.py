@@ -57,7 +57,8 @@ FROM customers c LEFT JOIN standings s ON s.site = c.site AND s.customer_id = c.
 WHERE c.site = $1 AND c.state IN ('ACTIVE', 'STALE') GROUP BY 1
 """
 _COUNTS: Final = """
-SELECT from_tier, to_tier, cause, count(*) AS moves FROM tier_moves WHERE site = $1 AND at >= $2
+SELECT from_tier, to_tier, cause, count(*) AS moves FROM tier_moves
+WHERE site = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR at < $3)
 GROUP BY from_tier, to_tier, cause ORDER BY moves DESC, from_tier, to_tier, cause
 """
 _CUTOFFS: Final = "SELECT tier, spend_fen FROM tier_cutoffs WHERE site = $1"
@@ -183,9 +184,9 @@ async def sizes(tx: Transaction, site: str, default: str) -> dict[str, int]:
     return {row["tier"]: row["customers"] for row in await tx.fetch(_SIZES, site, default)}
 
 
-async def counts(tx: Transaction, site: str, since: datetime) -> list[Any]:
-    """Moves since an instant, by kind: rows of from_tier, to_tier, cause, moves."""
-    return await tx.fetch(_COUNTS, site, since)
+async def counts(tx: Transaction, site: str, since: datetime, until: datetime | None = None) -> list[Any]:
+    """Moves from one instant until before another, by kind: rows of from_tier, to_tier, cause, moves."""
+    return await tx.fetch(_COUNTS, site, since, until)
 
 
 async def cutoffs(tx: Transaction, site: str) -> dict[str, int]:

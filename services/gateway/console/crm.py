@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
-from kefu.crm.v1 import customer_pb2, order_service_pb2, points_service_pb2, privacy_service_pb2, tier_service_pb2
+from kefu.crm.v1 import customer_pb2, points_service_pb2, privacy_service_pb2, tier_service_pb2
 from kefu.crm.v1 import customer_service_pb2 as customer_api
 
 from services.gateway.console.backend import new_id
@@ -59,11 +59,6 @@ class Crm:
         """What was agreed to and withdrawn."""
         request = customer_api.ListConsentsRequest(parent=self.name(customer), page_size=RECENT)
         return self._call("CustomerService/ListConsents", request, customer_api.ListConsentsResponse)
-
-    def orders(self, customer: str) -> order_service_pb2.ListOrdersResponse:
-        """The latest orders."""
-        request = order_service_pb2.ListOrdersRequest(parent=self.name(customer), page_size=RECENT)
-        return self._call("OrderService/ListOrders", request, order_service_pb2.ListOrdersResponse)
 
     def standing(self, customer: str) -> tier_service_pb2.Standing:
         """The tier and why."""

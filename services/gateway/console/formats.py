@@ -9,6 +9,7 @@ from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal, format_percent
 
 from services.gateway.console.texts import Texts
+from services.policy.periods import in_words
 
 
 class Formats:
@@ -64,6 +65,10 @@ class Formats:
             if seconds >= size and seconds % size == 0:
                 return self._words(f"unit.{unit}", n=self.number(seconds / size))
         return self._words("unit.seconds", n=self.number(seconds))
+
+    def period(self, iso: str) -> str:
+        """A profile's period, such as P1Y, in words."""
+        return in_words(iso, self._language)
 
     def size(self, size_bytes: int) -> str:
         """A file's size."""

@@ -22,6 +22,8 @@ from services.kit.embedded.postgres import SUPERUSER, EmbeddedPostgres, let_thro
 ARCHIVE_SECONDS = 60
 """A segment is archived that long after its first change at the latest: what a lost disk can take with it."""
 RESTORE_SECONDS = 4 * 3600.0
+TRIES = 10
+"""Segments that are watched for the first one in the archive."""
 _NAME = "%Y%m%dT%H%M%S.%fZ"
 # Written beside its name and moved there once it is on the disk; a segment that comes again must be the same.
 _ARCHIVE = (
@@ -150,6 +152,12 @@ class Backups:
         file.write_text(f"archive_command = '{command}'\narchive_timeout = {ARCHIVE_SECONDS}s\n")
         file.chmod(0o644)
         await _ask(server, "SELECT pg_reload_conf()")
+        for _ in range(TRIES):
+            # proof that the folder takes segments; what the archiver took before it heard of it went elsewhere
+            await _ask(server, "SELECT pg_logical_emit_message(true, 'kefu', 'archive')")
+            if (self._wal / f"{await settle(server)}.gz").exists():
+                return
+        raise EmbeddedError(f"no segment comes into {self._wal}; see {server.log}")
 
 
 async def archiver(server: EmbeddedPostgres) -> Archiver:
@@ -164,15 +172,16 @@ async def archiver(server: EmbeddedPostgres) -> Archiver:
         await connection.close()
 
 
-async def settle(server: EmbeddedPostgres, *, within: timedelta = timedelta(seconds=30)) -> None:
-    """Close the segment in use and return once it is archived. Raises EmbeddedError when that takes too long."""
+async def settle(server: EmbeddedPostgres, *, within: timedelta = timedelta(seconds=30)) -> str:
+    """Close the segment in use, return its name once it is archived. Raises EmbeddedError when that takes too long."""
     connection = await asyncpg.connect(server.dsn())
     try:
-        name = await connection.fetchval("SELECT pg_walfile_name(pg_switch_wal() - 1)")
+        name: str = await connection.fetchval("SELECT pg_walfile_name(pg_switch_wal() - 1)")
         limit = await connection.fetchval("SELECT clock_timestamp() + $1::interval", within)
         while await connection.fetchval("SELECT coalesce(last_archived_wal, '') < $1 FROM pg_stat_archiver", name):
             if await connection.fetchval("SELECT clock_timestamp() > $1 FROM pg_sleep(0.1)", limit):
                 raise EmbeddedError(f"segment {name} was not archived within {within}; see {server.log}")
+        return name
     finally:
         await connection.close()
 

@@ -159,6 +159,8 @@ def report(
         profile = _profiles(profiles).at(site, now)
         last_day = last.date() if last else now.astimezone(profile.timezone).date()
         first_day = first.date() if first else last_day - timedelta(days=364)
+        if last_day < first_day:
+            raise StackError(f"the period ends on {last_day}, before it begins on {first_day}: look at --from and --to")
         return await work_out(opened, profile, first_day=first_day, last_day=last_day)
 
     found = with_database(SERVICE, database, run)
@@ -169,7 +171,7 @@ def report(
         f"{found.site}, {found.first_day} to {found.last_day}:"
         f" {found.customers:,} customers, of whom {found.buyers:,} bought\n"
     )
-    _table(["tier", "customers"], [[tier, f"{number:,}"] for tier, number in found.tiers.items()])
+    _table(["tier now", "customers"], [[tier, f"{number:,}"] for tier, number in found.tiers.items()])
     _table(
         ["from", "to", "cause", "moves"],
         [[one, other, cause, f"{number:,}"] for one, other, cause, number in found.moves],
@@ -178,10 +180,7 @@ def report(
     complaints = shares.pop("complaints")
     _table(
         ["share", "of", "95 % interval"],
-        [
-            [name.replace("_", " "), f"{one['estimate']:.1%}", f"{one['low']:.1%} – {one['high']:.1%}"]
-            for name, one in shares.items()
-        ],
+        [[name.replace("_", " "), *_share(one)] for name, one in shares.items()],
     )
     _table(
         ["standing", "by rhythm", "by the plain rule"],
@@ -262,6 +261,12 @@ def _print_import(done: dict[str, Any], bad: Path | None, *, machine: bool) -> N
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     click.echo(columns([list(heading), *(list(row) for row in rows)]))
+
+
+def _share(interval: dict[str, float] | None) -> tuple[str, str]:
+    if interval is None:
+        return "–", "nobody in the period"
+    return f"{interval['estimate']:.1%}", f"{interval['low']:.1%} – {interval['high']:.1%}"
 
 
 def _yes(holds: bool) -> str:

@@ -62,6 +62,13 @@ async def test_a_history_is_imported_audited_and_reported(
     done = await kefu(*report)
     assert done.exit_code == 0, done.output
     assert "repurchase rate" in done.output
+    done = await kefu(*report, "--to", "2020-12-31", "--json")  # nobody had bought yet, and nobody moved
+    assert (json.loads(done.stdout)["moves"], json.loads(done.stdout)["indicators"]["repurchase_rate"]) == ([], None)
+    done = await kefu(*report, "--to", "2020-12-31")
+    assert "nobody in the period" in done.output
+    done = await kefu(*report, "--from", "2021-01-01", "--to", "2020-12-31")
+    assert done.exit_code == 1
+    assert "before it begins on 2021-01-01" in str(done.exception)
 
     await database.execute(
         "UPDATE point_lots SET active = active - 1, spent = spent + 1"

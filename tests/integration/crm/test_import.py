@@ -168,8 +168,8 @@ async def whole_file(importer: Importer, profiles: SiteProfiles) -> None:
              buyers AS (SELECT c, count(*) AS n FROM days WHERE d >= '2011-06-01' GROUP BY c)
         SELECT avg((n > 1)::INT), avg((c IN (SELECT c FROM days WHERE d < '2011-06-01'))::INT) FROM buyers
     """)[0]
-    shares = found.indicators
-    assert (shares.repurchase_rate.estimate, shares.returning_share.estimate) == pytest.approx(rates)
+    shares = (found.indicators.repurchase_rate, found.indicators.returning_share)
+    assert [share and share.estimate for share in shares] == pytest.approx(rates)
     assert sum(found.lifecycles.values()) == sum(found.by_rule.values()) == found.buyers
     assert found.lifecycles["LOST"] > 0
 

@@ -93,7 +93,7 @@ async def test_each_bad_line_has_a_rule_and_a_message_and_the_good_ones_are_stor
     done = await record(
         crm,
         line("bad1", "bad", -1),
-        line("bad2", "bad", 1, currency="XXX"),
+        line("bad2", "bad", 1, currency="QQQ"),
         line("bad3", "bad", 1, days=-20_000),
         line("bad5", "bad", 1, quantity=0),
         line("", "bad", 1),
@@ -130,7 +130,7 @@ async def test_a_purchase_raises_the_tier_at_once_and_a_fall_is_warned_about_and
     await record(crm, lines[7])
     rose = await standing(crm, "rise")
     assert rose.tier == "CORE"
-    assert "CORE" in rose.explanation
+    assert "Core" in rose.explanation
     assert "2,400.00" in rose.explanation
     told = await tier_events(database)
     assert told[await name_of(crm, "rise")] == ["CORE"]

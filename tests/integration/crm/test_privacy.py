@@ -39,6 +39,7 @@ from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
 from services.kit.figures import Figures
 from services.kit.telemetry.trace import Tracer
 from services.kit.testing.grpc import TestKeys
+from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
 from tests.integration.crm.conftest import PROFILES, SITE
 from tests.integration.crm.test_orders import line
@@ -221,13 +222,15 @@ async def talk(company: Company, customer: str, words: dict[str, str]) -> None:
 
 async def fulfilled(desk: Any, name: str) -> api.DataRequest:
     """The request once every service has answered."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            found: api.DataRequest = await desk.GetDataRequest(api.GetDataRequestRequest(name=name))
-            if found.state == api.DataRequest.STATE_FULFILLED:
-                return found
-            assert set(found.waiting_for) <= {"crm", "gateway", "intake"}
-            await asyncio.sleep(0.05)
+    found = api.DataRequest()
+
+    async def done() -> bool:
+        found.CopyFrom(await desk.GetDataRequest(api.GetDataRequestRequest(name=name)))
+        assert set(found.waiting_for) <= {"crm", "gateway", "intake"}
+        return found.state == api.DataRequest.STATE_FULFILLED
+
+    await eventually(done, SECONDS)
+    return found
 
 
 async def found_in(company: Company, words: list[str]) -> set[str]:

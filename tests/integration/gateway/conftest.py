@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def gateway_config(
     portal.call(lambda: intake.start(work=True))
     crm = portal.call(build_crm, CrmConfig(database=urls["crm"], **common))
     portal.call(crm.start)
-    running = {"staffing": staffing, "intake": intake, "crm": crm}
+    running: dict[str, Any] = {"staffing": staffing, "intake": intake, "crm": crm}
     yield GatewayConfig(
         database=urls["gateway"],
         secret="s" * 40,
@@ -92,7 +93,7 @@ def gateway_config(
         webhooks_private=True,
     )
     for one in reversed(running.values()):
-        portal.call(lambda app=one: app.stop(drain_seconds=0))
+        portal.call(partial(one.stop, drain_seconds=0))
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,15 @@ def server(scratch: Path) -> Iterator[EmbeddedPostgres]:
     server.stop(immediate=True)
 
 
+@pytest.fixture
+def own_server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own: one archives into one folder, and another folder would take `backups`' segments."""
+    server = EmbeddedPostgres(folder / "own")
+    server.start()
+    yield server
+    server.stop(immediate=True)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def backups(server: EmbeddedPostgres, scratch: Path) -> Backups:
     """One base backup, and everything since."""
@@ -117,10 +126,10 @@ async def test_what_cannot_be_restored_says_why(
 
 
 async def test_a_damaged_backup_is_noticed_before_anything_is_done(
-    server: EmbeddedPostgres, other: EmbeddedPostgres, folder: Path
+    own_server: EmbeddedPostgres, other: EmbeddedPostgres, folder: Path
 ) -> None:
     bad = Backups(folder / "bad")
-    base = await bad.take(server)
+    base = await bad.take(own_server)
     victim = max((base.path / "base").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
@@ -137,17 +146,17 @@ def test_an_archive_whose_last_try_failed_is_seen(archived: int | None, failed: 
 
 
 async def test_older_backups_go_with_what_only_they_need(
-    server: EmbeddedPostgres, other: EmbeddedPostgres, folder: Path
+    own_server: EmbeddedPostgres, other: EmbeddedPostgres, folder: Path
 ) -> None:
     backups = Backups(folder / "kept")
     for _ in range(3):
-        await backups.take(server)
-        await settle(server)
+        await backups.take(own_server)
+        await settle(own_server)
     before = len(list((folder / "kept" / "wal").glob("*.gz")))
-    gone = backups.keep(server, 1)
+    gone = backups.keep(own_server, 1)
     assert len(gone) == 2
     assert 0 < len(list((folder / "kept" / "wal").glob("*.gz"))) < before
-    restore(backups, server, other)
+    restore(backups, own_server, other)
 
 
 def moved(version: int) -> Event:

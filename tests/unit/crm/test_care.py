@@ -129,10 +129,14 @@ def test_a_surveys_report() -> None:
 
 def test_the_indicators() -> None:
     found = indicators(Counts(buyers=10, repeaters=4, returning=5, newcomers=8, converted=2, complaints=3))
-    assert found.repurchase_rate.estimate == 0.4
-    assert found.returning_share.estimate == 0.5
-    assert found.new_customer_conversion.estimate == 0.25
+    shares = (found.repurchase_rate, found.returning_share, found.new_customer_conversion)
+    assert [share and share.estimate for share in shares] == [0.4, 0.5, 0.25]
     assert found.complaints == 3
+
+
+def test_there_is_no_share_of_nobody() -> None:
+    found = indicators(Counts(buyers=0, repeaters=0, returning=0, newcomers=0, converted=0, complaints=0))
+    assert (found.repurchase_rate, found.returning_share, found.new_customer_conversion) == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ RATES = {"CNY": Fraction(1), "GBP": Fraction("9.2")}
         ({"quantity": -3}, "QUANTITY_NOT_POSITIVE"),
         ({"amount": -1}, "AMOUNT_NEGATIVE"),
         ({"amount": 10**14}, "TOO_LARGE"),
-        ({"currency": "XXX"}, "CURRENCY_UNKNOWN"),
+        ({"currency": "QQQ"}, "CURRENCY_UNKNOWN"),
         ({"at": datetime(2099, 1, 1, tzinfo=UTC)}, "TIME_IN_FUTURE"),
         ({"at": datetime(1970, 1, 1, tzinfo=UTC)}, "TIME_TOO_OLD"),
     ],

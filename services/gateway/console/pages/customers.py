@@ -85,7 +85,6 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             points=crm.points(customer),
             statement=crm.statement(customer).entries,
             coupons=crm.coupons(customer).coupons,
-            orders=crm.orders(customer).orders,
             timeline=crm.timeline(customer).entries,
             consents=crm.consents(customer).consents,
             fault=fault,
