@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.kit.crypto import Vault
 from services.kit.db import Transaction
 
-_PURPOSE: Final = "crm.care_words"
+PURPOSE: Final = "crm.care_words"
 _PUT: Final = """
 INSERT INTO care_words (site, object, kind, customer, sealed, at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (site, object, kind) DO UPDATE SET sealed = excluded.sealed, at = excluded.at
@@ -29,7 +29,7 @@ class WordStore:
     async def put(self, tx: Transaction, site: str, customer: str, about: str, kind: str, text: str) -> None:
         """Keep a text; a later one of the same kind replaces it. An empty one is not kept."""
         if text.strip():
-            sealed = self._vault.seal(text.strip(), purpose=_PURPOSE, record=f"{about}/{kind}")
+            sealed = self._vault.seal(text.strip(), purpose=PURPOSE, record=f"{about}/{kind}")
             await tx.execute(_PUT, site, about, kind, customer, sealed, tx.now)
 
     async def of(self, tx: Transaction, site: str, about: Sequence[str]) -> dict[tuple[str, str], str]:
@@ -44,4 +44,4 @@ class WordStore:
         ]
 
     def _open(self, row: Any) -> str:
-        return self._vault.open(row["sealed"], purpose=_PURPOSE, record=f"{row['object']}/{row['kind']}")
+        return self._vault.open(row["sealed"], purpose=PURPOSE, record=f"{row['object']}/{row['kind']}")
