@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from services.kit.config import setting
+from services.kit.outbound.senders import OutboundConfig
 from services.kit.server import ServerConfig
 
 _SERVICES: Final = Path(__file__).resolve().parents[1]
@@ -35,5 +36,6 @@ class CrmConfig:
         unit="s",
         help="How often unspent points are summed",
     )
+    outbound: OutboundConfig = field(default_factory=OutboundConfig)
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     server: ServerConfig = field(default_factory=ServerConfig)

@@ -13,6 +13,7 @@ from services.crm.errors import second_person, wrong_state
 from services.crm.queries.customers import CustomerQueries
 from services.crm.queries.export import export
 from services.crm.store import customers, erasure, requests
+from services.crm.store.words import WordStore
 from services.kit.audit import Entry
 from services.kit.db import Transaction
 from services.kit.erasure import Handler
@@ -21,8 +22,9 @@ from services.kit.erasure import Handler
 class Privacy:
     """Commands on requests, and the part of crm in the saga."""
 
-    def __init__(self, queries: CustomerQueries, new_id: Callable[[], str]) -> None:
+    def __init__(self, queries: CustomerQueries, words: WordStore, new_id: Callable[[], str]) -> None:
         self._queries = queries
+        self._words = words
         self._new_id = new_id
         self._forget = Handler(erasure.erase)
 
@@ -65,7 +67,7 @@ class Privacy:
         if (request.kind, request.state) != (EXPORT, FULFILLED):
             raise wrong_state(request.name, f"{request.kind} {request.state}", f"{EXPORT} {FULFILLED}")
         tx.audit(Entry(site, actor, "data_request.fetch", request.name))
-        return await export(tx, self._queries, site, request.customer)
+        return await export(tx, self._queries, self._words, site, request.customer)
 
     async def hear(self, event: Event, tx: Transaction) -> None:
         """Take part in the saga: forget when asked, keep proofs, and finish once everybody has answered."""
