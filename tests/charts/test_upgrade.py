@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import tomllib
 from collections.abc import Iterator
@@ -119,4 +120,8 @@ def test_the_chart_carries_the_version_of_the_program() -> None:
     assert META["apiVersion"] == "v2", "Helm 3 reads it too"
     assert META["kubeVersion"] == ">=1.30.0-0"
     assert {"description", "keywords", "maintainers"} <= META.keys()
+    mark = (ROOT / "services" / "gateway" / "static" / "mark.svg").read_bytes().strip()
+    assert META["icon"] == f"data:image/svg+xml;base64,{base64.b64encode(mark).decode()}"
+    (image,) = yaml.safe_load(META["annotations"]["artifacthub.io/images"])
+    assert image["image"] == f"kefu:{META['appVersion']}"
     assert "dependencies" not in META, "stores and monitoring are addressed, not bundled"
