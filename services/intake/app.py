@@ -155,7 +155,14 @@ async def build(config: IntakeConfig) -> App:
     )
     feed = Feed(config.nats)
     work = Figures(metrics, database)
-    relay = Relay(database, config.nats, consumers=CONSUMERS, retired=RETIRED, progress=work.consumers)
+    relay = Relay(
+        database,
+        config.nats,
+        consumers=CONSUMERS,
+        retired=RETIRED,
+        absent=config.absent,
+        progress=work.consumers,
+    )
     people = People(database, rules, converter, observe=measured.decided)
     listens: tuple[tuple[str, Sequence[str], Handler], ...] = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),

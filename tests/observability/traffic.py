@@ -26,12 +26,16 @@ WHAT = (
 
 @dataclass(frozen=True)
 class Done:
-    """What the traffic left: canaries by what they were, conversations, the slow one's trace, intake's metrics then."""
+    """What the traffic left: canaries by what they were, conversations, traces, and intake's metrics at that moment.
+
+    `trace_id` is the slow conversation's trace, `followed` that of a stream about it.
+    """
 
     canaries: dict[str, str]
     served: str
     breached: str
     trace_id: str
+    followed: str
     intake: dict[str, Metric]
 
 
@@ -50,9 +54,10 @@ def drive(stack: Stack) -> Done:
     _forget(stack)
     _buy(stack)
     _listen(stack)
+    followed = _follow(stack, slow, waiting)
     _sign_in(stack, "wangfang", demo.password(stack.home, "wangfang"))
     _sign_in(stack, "wangfang", "wrong")
-    return Done(canaries, slow, breached, trace_id, stack.scrape("intake"))
+    return Done(canaries, slow, breached, trace_id, followed, stack.scrape("intake"))
 
 
 def _open(
@@ -158,6 +163,20 @@ def _listen(stack: Stack) -> None:
     with stack.http.stream("GET", url, headers=headers) as reply:
         assert reply.status_code == 200
         assert next(reply.iter_lines()).startswith("retry:")
+
+
+def _follow(stack: Stack, name: str, customer: str) -> str:
+    """Hear the beginning of one conversation's own updates, as its customer's page does; the trace's id."""
+    trace_id = secrets.token_hex(16)
+    url = f"http://{stack.home.address('stream')}/v1/{name}:watch"
+    headers = {
+        "Authorization": f"Bearer {stack.customer(customer)}",
+        "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
+    }
+    with stack.http.stream("GET", url, headers=headers) as reply:
+        assert reply.status_code == 200
+        assert next(reply.iter_lines()).startswith("retry:")
+    return trace_id
 
 
 def _sign_in(stack: Stack, user: str, password: str) -> None:
