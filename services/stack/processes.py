@@ -13,7 +13,7 @@ from services.stack.home import Home
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ROOT / "charts" / "kefu" / "profiles"
 SIMULATOR = "simulator"
-GRPC_SERVICES = ("intake", "staffing", "crm")
+GRPC_SERVICES = ("intake", "staffing", "crm", "qa")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Event(_message.Message):
     PRESENCE_CHANGED_FIELD_NUMBER: _builtins.int
     PERSON_CHANGED_FIELD_NUMBER: _builtins.int
     TIER_CHANGED_FIELD_NUMBER: _builtins.int
+    RECORDING_CHANGED_FIELD_NUMBER: _builtins.int
     ERASURE_REQUESTED_FIELD_NUMBER: _builtins.int
     ERASURE_DONE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -104,6 +105,10 @@ class Event(_message.Message):
         """A customer's tier changed (published by crm)."""
 
     @_builtins.property
+    def recording_changed(self) -> Global___RecordingChanged:
+        """A recording was registered, came, is missing, or expired (published by qa)."""
+
+    @_builtins.property
     def erasure_requested(self) -> Global___ErasureRequested:
         """A customer is to be forgotten (published by crm); every service that may know them answers."""
 
@@ -132,14 +137,15 @@ class Event(_message.Message):
         presence_changed: Global___PresenceChanged | None = ...,
         person_changed: Global___PersonChanged | None = ...,
         tier_changed: Global___TierChanged | None = ...,
+        recording_changed: Global___RecordingChanged | None = ...,
         erasure_requested: Global___ErasureRequested | None = ...,
         erasure_done: Global___ErasureDone | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "recording_changed", b"recording_changed", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "recording_changed", b"recording_changed", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "erasure_requested", "erasure_done"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "recording_changed", "erasure_requested", "erasure_done"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -476,6 +482,40 @@ class TierChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TierChanged: _TypeAlias = TierChanged  # noqa: Y015
+
+@_typing.final
+class RecordingChanged(_message.Message):
+    """A recording changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """TRANSCRIPT, AUDIO or VIDEO."""
+    change: _builtins.str
+    """REGISTERED, AVAILABLE, MISSING or EXPIRED."""
+    subject: _builtins.str
+    """What was recorded."""
+    person: _builtins.str
+    """Id of the person whose service it is."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        change: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        person: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "kind", b"kind", "person", b"person", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingChanged: _TypeAlias = RecordingChanged  # noqa: Y015
 
 @_typing.final
 class ErasureRequested(_message.Message):

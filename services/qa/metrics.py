@@ -1,0 +1,24 @@
+"""What qa measures; declared in grafana/metrics.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.kit.telemetry.metrics import Metrics
+
+
+class QaMetrics:
+    """The metrics of qa."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._registered = metrics.counter("kefu_qa_recordings_registered_total")
+        self._missing = metrics.gauge("kefu_qa_recordings_missing")
+
+    def registered(self, site: str, kind: str) -> None:
+        """A recording was registered."""
+        self._registered[site, kind].inc()
+
+    def missing(self, by_site: Mapping[tuple[str, str], int]) -> None:
+        """Recordings, by site and kind, whose content was due and has not come."""
+        for (site, kind), number in by_site.items():
+            self._missing[site, kind].set(number)
