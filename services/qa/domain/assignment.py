@@ -36,12 +36,21 @@ def assign(
     `load` has what each reviewer holds already; `excluded` names who may not review a recording again. Ties fall by a
     hash of recording and reviewer, so that nobody can arrange to meet somebody, and a repetition gives the same.
     """
-    held, given = dict(load), {}
-    for sample in samples:
-        barred = (excluded or {}).get(sample.recording, ())
-        free = [one for one in held if one not in barred and eligible(sample, one, teams=teams, own_team=own_team)]
-        chosen = min(free, key=lambda one: (held[one], _lot(sample.recording, one)), default=None)
-        given[sample.recording] = chosen
+    free = {
+        sample.recording: [
+            one
+            for one in load
+            if one not in (excluded or {}).get(sample.recording, ())
+            and eligible(sample, one, teams=teams, own_team=own_team)
+        ]
+        for sample in samples
+    }
+    held = dict(load)
+    given: dict[str, str | None] = dict.fromkeys(free)
+    # whom few may review first, so that the others level the load
+    for recording in sorted(free, key=lambda one: len(free[one])):
+        chosen = min(free[recording], key=lambda one: (held[one], _lot(recording, one)), default=None)
+        given[recording] = chosen
         if chosen is not None:
             held[chosen] += 1
     return given
