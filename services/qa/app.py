@@ -12,7 +12,7 @@ from typing import Any
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
-from kefu.qa.v1 import recording_service_pb2_grpc
+from kefu.qa.v1 import recording_service_pb2_grpc, review_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.kit import erasure, figures, schedules
@@ -37,13 +37,16 @@ from services.policy.calls import Calls
 from services.policy.desk import Desk, SiteProfiles
 from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles, Status
-from services.qa.commands import neighbours
+from services.qa.commands import neighbours, reviews
 from services.qa.commands import recordings as commands
 from services.qa.commands.neighbours import Neighbours
 from services.qa.commands.recordings import Recordings
+from services.qa.commands.reviews import Reviews
+from services.qa.commands.rubrics import Rubrics
 from services.qa.config import QaConfig
 from services.qa.metrics import QaMetrics
 from services.qa.servicer.recordings import RecordingServicer
+from services.qa.servicer.reviews import ReviewServicer
 from services.qa.store import erasure as store_of_erasure
 from services.qa.worker import CONSUMERS, Worker
 
@@ -100,6 +103,8 @@ class Parts:
         self.metrics = metrics
         self.recordings = Recordings(profiles, metrics, database.new_id, content_within=content_within)
         self.neighbours = Neighbours(self.recordings)
+        self.rubrics = Rubrics(profiles, database.new_id)
+        self.reviews = Reviews(profiles, database.new_id, metrics.reviewed)
 
 
 def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any], None], object]]:
@@ -109,6 +114,10 @@ def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any
         (
             recording_service_pb2_grpc.add_RecordingServiceServicer_to_server,
             RecordingServicer(desk, parts.recordings),
+        ),
+        (
+            review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
+            ReviewServicer(desk, parts.rubrics, parts.reviews),
         ),
     ]
 
@@ -167,7 +176,11 @@ def make_worker(
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
     scheduler = Scheduler([*schedules.housekeeping()])
-    timers = {schedules.OWNER_KIND: scheduler.fire, commands.OWNER_KIND: parts.recordings.due}
+    timers = {
+        schedules.OWNER_KIND: scheduler.fire,
+        commands.OWNER_KIND: parts.recordings.due,
+        reviews.OWNER_KIND: parts.reviews.due,
+    }
     return Worker(
         database=database,
         figures=figured,

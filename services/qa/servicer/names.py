@@ -11,6 +11,9 @@ from services.kit.resource_names import ResourceName
 
 SITE: Final = ResourceName("sites/{site}")
 RECORDING: Final = ResourceName("sites/{site}/recordings/{recording}")
+RUBRIC: Final = ResourceName("sites/{site}/rubrics/{rubric}")
+REVIEW: Final = ResourceName("sites/{site}/reviews/{review}")
+MEMBER: Final = ResourceName("sites/{site}/members/{member}")
 PAGE_MOST: Final = 500
 
 Context = Any
@@ -23,8 +26,14 @@ def size_of(request: Any) -> int:
 
 def recording_ids(name: str, field: str = "name") -> tuple[str, str]:
     """Site and id of a recording's name; raises InvalidArgument."""
-    site, id_ = RECORDING.parse(name, field)
+    return uuid_ids(RECORDING, name, field)
+
+
+def uuid_ids(form: ResourceName, name: str, field: str = "name") -> tuple[str, str]:
+    """Site and id of a resource whose ids are UUIDs; raises InvalidArgument."""
+    site, id_ = form.parse(name, field)
     try:
         return site, str(UUID(id_))
     except ValueError as error:
-        raise InvalidArgument.field(field, "ends in the id of a recording, a UUID", "recording.id") from error
+        kind = form.variables[-1]
+        raise InvalidArgument.field(field, f"ends in the id of a {kind}, a UUID", f"{kind}.id") from error
