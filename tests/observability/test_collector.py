@@ -133,12 +133,14 @@ def test_a_real_collector_keeps_what_we_say_it_does(tmp_path: Path) -> None:
 def collector(folder: Path, *, onward: int) -> Iterator[str]:
     """The committed configuration, run; only addresses and the wait are others. Where it listens."""
     address = f"127.0.0.1:{free_port()}"
+    over = folder / "here.yaml"
     settings = {
-        "receivers.otlp.protocols.grpc.endpoint": address,
-        "extensions.health_check.endpoint": f"127.0.0.1:{free_port()}",
-        "processors.tail_sampling.decision_wait": "1s",
+        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": address}}}},
+        "extensions": {"health_check": {"endpoint": f"127.0.0.1:{free_port()}"}},
+        "processors": {"tail_sampling": {"decision_wait": "1s"}},
     }
-    command = [str(COLLECTOR), f"--config={HERE / 'collector.yaml'}", *(f"--set={k}={v}" for k, v in settings.items())]
+    over.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    command = [str(COLLECTOR), f"--config={HERE / 'collector.yaml'}", f"--config={over}"]
     with (folder / "collector.log").open("wb") as log:
         environment = os.environ | {"TRACES_ENDPOINT": f"127.0.0.1:{onward}"}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
