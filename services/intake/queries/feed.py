@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kefu.events.v1.event_pb2 import Event
@@ -19,7 +18,7 @@ from nats.js import api
 from services.kit import bus
 from services.kit.bus import Link
 from services.kit.errors import ResourceExhausted
-from services.kit.pull import Pull
+from services.kit.pull import Pull, sequence_of
 
 REMEMBERED = 10_000
 BACKLOG = 1_000
@@ -29,8 +28,7 @@ RETRY_AFTER_SECONDS = 1.0
 IDLE_CONSUMER_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """An event with its place in the stream. Without one, silence: nothing was there for this watcher up to `sequence`;
     or a gap: what came before `sequence` is no longer kept."""
 
@@ -167,7 +165,7 @@ class Feed:
         pull = await _reader(link, bus.SUBJECTS, self.position)
         while True:
             for message in await pull.next():
-                self._tell(_Kept(message.metadata.sequence.stream, message.subject.split(".")[2], message.data))
+                self._tell(_Kept(sequence_of(message), message.subject.split(".")[2], message.data))
 
     def _tell(self, kept: _Kept) -> None:
         self.position = kept.sequence
@@ -202,9 +200,10 @@ async def _stored(link: Link, site: str, after: int, until: int) -> AsyncIterato
     while waiting:
         for message in await pull.next():
             waiting -= 1
-            if message.metadata.sequence.stream > until:
+            sequence = sequence_of(message)
+            if sequence > until:
                 return
-            yield Item(message.metadata.sequence.stream, Event.FromString(message.data))
+            yield Item(sequence, Event.FromString(message.data))
 
 
 async def _reader(link: Link, subject: str, after: int) -> Pull:
