@@ -89,7 +89,10 @@ class Subscription:
 
 
 class Feed:
-    """Reads the stream once and tells whoever watches. `run` it beside the server."""
+    """Reads the stream once and tells whoever watches. `run` it beside the server.
+
+    It begins with the first watcher: a process that nobody watches (a worker) pays nothing for what happens.
+    """
 
     def __init__(self, url: str, *, name: str = "intake-feed", remembered: int = REMEMBERED) -> None:
         self._url = url
@@ -97,20 +100,28 @@ class Feed:
         self._recent: deque[_Kept] = deque(maxlen=remembered)
         self._sites: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._wakes: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._wanted = asyncio.Event()
         self._read = asyncio.Event()
         self.position = 0
 
     async def run(self) -> None:
         """Read for ever; ends by cancellation. While NATS is away nothing is told, and nothing is lost."""
+        await self._wanted.wait()
         await bus.for_ever(self._url, self._name, self._work)
 
-    async def ready(self) -> None:
-        """Wait until the feed knows where the stream stands."""
+    async def ready(self) -> int:
+        """Wait until the feed knows where the stream stands, and return the sequence up to which it has read."""
+        self._wanted.set()
         await self._read.wait()
+        return self.position
 
     @contextlib.contextmanager
     def woken_by(self, aggregate: str) -> Iterator[asyncio.Event]:
-        """Give an asyncio.Event that is set whenever something happens to the aggregate (a resource name)."""
+        """Give an asyncio.Event that is set whenever something happens to the aggregate (a resource name).
+
+        It is also set once the feed begins to read: what happened before is for the waiter to look up.
+        """
+        self._wanted.set()
         wake = asyncio.Event()
         self._wakes[aggregate].add(wake)
         try:
