@@ -4,7 +4,7 @@ begins where the first one ended and a third one changes nothing."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from services.crm.files.orders import NOT_READABLE, Batch, OrderFile
 from services.crm.profiles import SiteProfiles
 from services.crm.store import imports
 from services.crm.store.imports import Progress
+from services.kit import heap
 from services.kit.audit import Entry
 from services.kit.db import Database, Transaction
 from services.kit.errors import Aborted
@@ -54,7 +55,14 @@ class Import:
             at = await imports.lock(tx, self._site, self._id, name)
         if at.ended_at is not None:
             return at
-        batches = file.batches(batch, skip=at.rows_done)
+        with heap.for_rows():
+            await self._take(file.batches(batch, skip=at.rows_done), name, at, progress)
+        async with self._database.transaction(sites=[self._site], read_only=True) as tx:
+            profile = self._profiles.at(self._site, tx.now)
+        await recompute(self._database, self._tiers, profile)
+        return await self._end(name)
+
+    async def _take(self, batches: Iterator[Batch], name: str, at: Progress, progress: Callable[[], None]) -> None:
         reading = asyncio.create_task(asyncio.to_thread(next, batches, None))
         while (found := await reading) is not None:
             # the next batch is read while the database works on this one
@@ -65,10 +73,6 @@ class Import:
                 await asyncio.gather(reading, return_exceptions=True)
                 raise
             progress()
-        async with self._database.transaction(sites=[self._site], read_only=True) as tx:
-            profile = self._profiles.at(self._site, tx.now)
-        await recompute(self._database, self._tiers, profile)
-        return await self._end(name)
 
     async def refusals(self) -> list[tuple[int, str]]:
         """Rows that were refused, with the rule that each broke."""

@@ -8,6 +8,8 @@ from datetime import datetime
 from itertools import compress
 from typing import Any, Final, NamedTuple
 
+import asyncpg
+
 from services.crm.domain.orders import Lines
 from services.kit.db import Transaction
 
@@ -34,8 +36,8 @@ ON COMMIT DELETE ROWS
 _ADD: Final = f"""
 INSERT INTO order_lines (site, source, {_NAMES})
 SELECT $1, $2, {_NAMES} FROM {{incoming}} ORDER BY order_id COLLATE "C", line_id COLLATE "C"
-ON CONFLICT DO NOTHING RETURNING order_id, line_id
 """
+_UNLESS_THERE: Final = "ON CONFLICT DO NOTHING RETURNING order_id, line_id"
 _ADD_MANY: Final = _ADD.format(incoming="incoming_lines")
 _ADD_FEW: Final = _ADD.format(
     incoming="unnest("
@@ -112,13 +114,25 @@ async def add(tx: Transaction, site: str, source: str, worth: Worth) -> list[boo
     if len(worth.settles) > MANY:
         await tx.execute(_DOOR)
         await tx.copy("incoming_lines", list(_COLUMNS), zip(*worth.columns(), strict=True))
-        rows = await tx.fetch(_ADD_MANY, site, source)
+        if await _all_new(tx, site, source):
+            return [True] * len(worth.settles)
+        rows = await tx.fetch(_ADD_MANY + _UNLESS_THERE, site, source)
     else:
-        rows = await tx.fetch(_ADD_FEW, site, source, *worth.columns())
-    if len(rows) == len(worth.settles):
-        return [True] * len(rows)
+        rows = await tx.fetch(_ADD_FEW + _UNLESS_THERE, site, source, *worth.columns())
     fresh = set(map(tuple, rows))
     return [key in fresh for key in zip(worth.lines.order, worth.lines.line, strict=True)]
+
+
+async def _all_new(tx: Transaction, site: str, source: str) -> bool:
+    """Store what came in if none of it is there. Asking row by row costs as much as storing, and most files are new."""
+    await tx.execute("SAVEPOINT all_new")
+    try:
+        await tx.execute(_ADD_MANY, site, source)
+    except asyncpg.UniqueViolationError:
+        await tx.execute("ROLLBACK TO SAVEPOINT all_new")
+        return False
+    await tx.execute("RELEASE SAVEPOINT all_new")
+    return True
 
 
 async def same(tx: Transaction, site: str, source: str, worth: Worth) -> set[int]:
