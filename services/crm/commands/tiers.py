@@ -29,13 +29,13 @@ class Tiers:
         self._profiles = profiles
         self._counted = counted
 
-    async def judge(self, tx: Transaction, site: str, roots: Iterable[str]) -> int:
-        """Judge customers who count for themselves, and tell who moved; returns how many moves."""
+    async def judge(self, tx: Transaction, site: str, concerned: Iterable[str]) -> int:
+        """Judge those for whom these customers count, and tell who moved; returns how many moves."""
         profile = self._profiles.at(site, tx.now)
-        rules, asked = tier_rules(profile), sorted(set(roots))
-        if not rules.bars or not asked:
+        rules = tier_rules(profile)
+        if not rules.bars:
             return 0
-        await customers.lock(tx, site, asked)
+        asked = await customers.lock_roots(tx, site, concerned)
         files = await customers.of_roots(tx, site, asked)
         today, windows = frame(profile, rules, tx.now)
         measures = await standings.measures(tx, site, files, today=today, windows=windows)

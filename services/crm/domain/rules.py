@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time, timedelta
 from fractions import Fraction
-from typing import Any, cast
+from functools import wraps
+from typing import Any, Final, TypeVar, cast
 
 from services.crm.domain import campaign
 from services.crm.domain.guard import Cap, Quiet
@@ -14,6 +15,9 @@ from services.crm.domain.occasions import LeapDay
 from services.crm.domain.orders import Rates
 from services.crm.domain.tiers import Bar, Rules
 from services.policy.profile import Profile
+
+T = TypeVar("T")
+VERSIONS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,22 @@ class PointsRule:
         return int(max(0, net_fen) * self.per_yuan / 100)
 
 
+def per_version(read: Callable[[Profile], T]) -> Callable[[Profile], T]:
+    """A rule that is worked out once for each version of a profile: a purchase asks for several."""
+    known: dict[str, T] = {}
+
+    @wraps(read)
+    def rule(profile: Profile) -> T:
+        if profile.version not in known:
+            if len(known) >= VERSIONS:
+                known.clear()
+            known[profile.version] = read(profile)
+        return known[profile.version]
+
+    return rule
+
+
+@per_version
 def tier_rules(profile: Profile) -> Rules:
     """Bars, windows, tolerance and grace."""
     bars = cast(Sequence[Mapping[str, Any]], profile.setting("crm.tier_thresholds") or ())
@@ -60,6 +80,7 @@ def discount_limit(profile: Profile, tier: str) -> float:
     return float(keeping.get("discount_limits", {}).get(tier, 0.0))
 
 
+@per_version
 def points_rule(profile: Profile) -> PointsRule | None:
     """None where purchases earn no points."""
     rule = cast("Mapping[str, Any] | None", profile.setting("crm.points"))
@@ -72,6 +93,7 @@ def points_rule(profile: Profile) -> PointsRule | None:
     )
 
 
+@per_version
 def rates(profile: Profile) -> Rates:
     """Yuan by currency."""
     given = cast(Mapping[str, float], profile.setting("crm.currencies") or {})

@@ -18,7 +18,7 @@ from kefu.crm.v1.campaign_service_pb2_grpc import CampaignServiceStub
 from services.crm.app import Parts, routes, servicers
 from services.crm.domain.consent import Consent
 from services.crm.domain.customer import File, Identity
-from services.crm.domain.orders import Line
+from services.crm.domain.orders import Line, Lines
 from services.crm.profiles import SiteProfiles
 from services.crm.store import consents
 from services.kit.access import Access
@@ -93,7 +93,7 @@ class Shop:
     async def record(self, lines: Sequence[Line]) -> None:
         """Purchases and returns, told of now."""
         async with self.database.transaction() as tx:
-            done = await self.parts.orders.record(tx, SITE, SOURCE, lines, actor="shop")
+            done = await self.parts.orders.record(tx, SITE, SOURCE, Lines.of(lines), actor="shop")
             assert not done.refused
 
     async def draft(self, **changed: Any) -> api.Campaign:
