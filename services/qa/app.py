@@ -12,7 +12,7 @@ from typing import Any
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
-from kefu.qa.v1 import recording_service_pb2_grpc, review_service_pb2_grpc
+from kefu.qa.v1 import recording_service_pb2_grpc, review_service_pb2_grpc, scorecard_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.kit import erasure, figures, schedules
@@ -37,16 +37,20 @@ from services.policy.calls import Calls
 from services.policy.desk import Desk, SiteProfiles
 from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles, Status
-from services.qa.commands import neighbours, reviews
+from services.qa.commands import collect, neighbours, reviews
 from services.qa.commands import recordings as commands
+from services.qa.commands.collect import Collector
 from services.qa.commands.neighbours import Neighbours
 from services.qa.commands.recordings import Recordings
 from services.qa.commands.reviews import Reviews
 from services.qa.commands.rubrics import Rubrics
+from services.qa.commands.scorecards import Scorecards
 from services.qa.config import QaConfig
 from services.qa.metrics import QaMetrics
+from services.qa.nightly import Nightly
 from services.qa.servicer.recordings import RecordingServicer
 from services.qa.servicer.reviews import ReviewServicer
+from services.qa.servicer.scorecards import ScorecardServicer
 from services.qa.store import erasure as store_of_erasure
 from services.qa.worker import CONSUMERS, Worker
 
@@ -104,6 +108,8 @@ class Parts:
         self.recordings = Recordings(profiles, metrics, database.new_id, content_within=content_within)
         self.neighbours = Neighbours(self.recordings)
         self.rubrics = Rubrics(profiles, database.new_id)
+        self.collector = Collector(profiles)
+        self.scorecards = Scorecards(profiles)
         self.reviews = Reviews(profiles, database.new_id, metrics.reviewed)
 
 
@@ -118,6 +124,10 @@ def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any
         (
             review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
             ReviewServicer(desk, parts.rubrics, parts.reviews),
+        ),
+        (
+            scorecard_service_pb2_grpc.add_ScorecardServiceServicer_to_server,
+            ScorecardServicer(desk, parts.scorecards),
         ),
     ]
 
@@ -160,6 +170,8 @@ def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
     return [
         (neighbours.CONVERSATIONS, neighbours.CONVERSATIONS_SUBJECTS, parts.neighbours.conversation),
         (neighbours.PEOPLE, neighbours.PEOPLE_SUBJECTS, parts.neighbours.person),
+        (collect.CONVERSATIONS, neighbours.CONVERSATIONS_SUBJECTS, parts.collector.conversation),
+        (collect.PEOPLE, neighbours.PEOPLE_SUBJECTS, parts.collector.person),
         (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(store_of_erasure.erase)),
     ]
 
@@ -175,7 +187,8 @@ def make_worker(
     tools: Tools,
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
-    scheduler = Scheduler([*schedules.housekeeping()])
+    nightly = Nightly(database, parts.profiles, parts.scorecards)
+    scheduler = Scheduler([*schedules.housekeeping(), *nightly.schedules])
     timers = {
         schedules.OWNER_KIND: scheduler.fire,
         commands.OWNER_KIND: parts.recordings.due,

@@ -13,6 +13,8 @@ SITE: Final = ResourceName("sites/{site}")
 RECORDING: Final = ResourceName("sites/{site}/recordings/{recording}")
 RUBRIC: Final = ResourceName("sites/{site}/rubrics/{rubric}")
 REVIEW: Final = ResourceName("sites/{site}/reviews/{review}")
+PERSON: Final = ResourceName("sites/{site}/people/{person}")
+SCORECARD: Final = ResourceName("sites/{site}/people/{person}/scorecards/{period}")
 MEMBER: Final = ResourceName("sites/{site}/members/{member}")
 PAGE_MOST: Final = 500
 
