@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.kit.db import Reading, Transaction
 from services.qa.domain.draw import Pick
 from services.qa.domain.frame import Frame
 from services.qa.errors import not_found
+
+# Sorts after every draw and commitment.
+LAST: Final = (datetime.max.replace(tzinfo=UTC), "")
 
 _COMMIT: Final = """
 INSERT INTO commitments (site, key, commitment, secret_sealed, committed_at, starts_at, ends_at)

@@ -128,12 +128,16 @@ class Frames:
         return await self.open(sha256)
 
     async def open(self, sha256: str) -> Frame:
-        """Open a frame by its hash, fetched where it is not here yet. Raises FrameError or FileNotFoundError."""
+        """Open a frame by its hash. Raises FrameError or FileNotFoundError."""
+        return await asyncio.to_thread(files.read, await self.file(sha256), sha256)
+
+    async def file(self, sha256: str) -> Path:
+        """A frame's file, fetched where it is not here yet. Raises FileNotFoundError."""
         path = self._folder / sha256
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             await self._objects.fetch(key_of(sha256), path)
-        return await asyncio.to_thread(files.read, path, sha256)
+        return path
 
     async def piece(self, sha256: str, offset: int, length: int) -> tuple[bytes, int]:
         """A piece of a frame's file, and the bytes of the whole."""
