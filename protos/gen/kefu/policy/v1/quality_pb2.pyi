@@ -548,31 +548,39 @@ class SamplingPolicy(_message.Message):
     PER_WEEK_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     AD_HOC_FIELD_NUMBER: _builtins.int
+    RISK_PER_WEEK_FIELD_NUMBER: _builtins.int
     per_week: _builtins.int
     """Recordings drawn a week, at least."""
     scope: Global___SamplingScope.ValueType
     """Whose draws they are."""
     ad_hoc: _builtins.int
     """Spot checks a month, at least."""
+    risk_per_week: _builtins.int
+    """Recordings with signs of trouble looked at a week beside the random draw; they never enter its estimates."""
     def __init__(
         self,
         *,
         per_week: _builtins.int | None = ...,
         scope: Global___SamplingScope.ValueType = ...,
         ad_hoc: _builtins.int | None = ...,
+        risk_per_week: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "_risk_per_week", b"_risk_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week", "risk_per_week", b"risk_per_week"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "_risk_per_week", b"_risk_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week", "risk_per_week", b"risk_per_week", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ad_hoc: _TypeAlias = _typing.Literal["ad_hoc"]  # noqa: Y015
     _WhichOneofArgType__ad_hoc: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc"]  # noqa: Y015
     _WhichOneofReturnType__per_week: _TypeAlias = _typing.Literal["per_week"]  # noqa: Y015
     _WhichOneofArgType__per_week: _TypeAlias = _typing.Literal["_per_week", b"_per_week"]  # noqa: Y015
+    _WhichOneofReturnType__risk_per_week: _TypeAlias = _typing.Literal["risk_per_week"]  # noqa: Y015
+    _WhichOneofArgType__risk_per_week: _TypeAlias = _typing.Literal["_risk_per_week", b"_risk_per_week"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ad_hoc) -> _WhichOneofReturnType__ad_hoc | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__per_week) -> _WhichOneofReturnType__per_week | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__risk_per_week) -> _WhichOneofReturnType__risk_per_week | None: ...
 
 Global___SamplingPolicy: _TypeAlias = SamplingPolicy  # noqa: Y015
 
