@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -12,12 +13,15 @@ from typing import Any
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
-from kefu.qa.v1 import recording_service_pb2_grpc, review_service_pb2_grpc
+from kefu.intake.v1 import conversation_service_pb2_grpc
+from kefu.qa.v1 import draw_service_pb2_grpc, recording_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.kit import erasure, figures, schedules
 from services.kit.access import Access
 from services.kit.auth import TokenVerifier
+from services.kit.client import ClientChannel
+from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
 from services.kit.health import Check
@@ -37,18 +41,24 @@ from services.policy.calls import Calls
 from services.policy.desk import Desk, SiteProfiles
 from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles, Status
-from services.qa.commands import neighbours, reviews
+from services.qa.commands import neighbours
 from services.qa.commands import recordings as commands
+from services.qa.commands.contents import Contents
+from services.qa.commands.draws import Draws
 from services.qa.commands.neighbours import Neighbours
+from services.qa.commands.playbacks import Playbacks
 from services.qa.commands.recordings import Recordings
-from services.qa.commands.reviews import Reviews
-from services.qa.commands.rubrics import Rubrics
+from services.qa.commands.replacements import Replacements
+from services.qa.commands.retention import Retention
 from services.qa.config import QaConfig
+from services.qa.judging import Judging
 from services.qa.metrics import QaMetrics
+from services.qa.servicer.draws import DrawServicer
 from services.qa.servicer.recordings import RecordingServicer
-from services.qa.servicer.reviews import ReviewServicer
-from services.qa.store import erasure as store_of_erasure
-from services.qa.worker import CONSUMERS, Worker
+from services.qa.store import deletions
+from services.qa.store.frames import Frames
+from services.qa.store.objects import Objects
+from services.qa.worker import CONSUMERS, Jobs, Worker
 
 SERVICE = "qa"
 OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
@@ -59,13 +69,21 @@ class App:
     """One process of qa: it answers, works in the background, or both."""
 
     def __init__(
-        self, *, database: Database, server: Server, profiles: Profiles, worker: Worker, settler: Settler
+        self,
+        *,
+        database: Database,
+        server: Server,
+        profiles: Profiles,
+        worker: Worker,
+        settler: Settler,
+        intake: ClientChannel,
     ) -> None:
         self.server = server
         self.database = database
         self._profiles = profiles
         self._worker = worker
         self._settler = settler
+        self._intake = intake
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -90,6 +108,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
+        await self._intake.close()
         await self.database.close()
 
 
@@ -97,14 +116,28 @@ class Parts:
     """Stores and commands of one database: what the service and the tests are made of."""
 
     def __init__(
-        self, database: Database, profiles: SiteProfiles, metrics: QaMetrics, *, content_within: timedelta
+        self,
+        database: Database,
+        vault: Vault,
+        profiles: SiteProfiles,
+        metrics: QaMetrics,
+        *,
+        objects: Objects,
+        scratch: Path,
+        words: Any,
+        content_within: timedelta,
     ) -> None:
         self.profiles = profiles
         self.metrics = metrics
+        frames = Frames(objects, scratch)
+        self.contents = Contents(database, vault, objects, database.new_id)
+        self.playbacks = Playbacks(database.new_id, words)
+        self.retention = Retention(database, objects)
+        self.draws = Draws(database, vault, frames, secrets.token_bytes)
+        self.replacements = Replacements(frames)
         self.recordings = Recordings(profiles, metrics, database.new_id, content_within=content_within)
         self.neighbours = Neighbours(self.recordings)
-        self.rubrics = Rubrics(profiles, database.new_id)
-        self.reviews = Reviews(profiles, database.new_id, metrics.reviewed)
+        self.judging = Judging(database, profiles, metrics)
 
 
 def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any], None], object]]:
@@ -113,12 +146,10 @@ def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any
     return [
         (
             recording_service_pb2_grpc.add_RecordingServiceServicer_to_server,
-            RecordingServicer(desk, parts.recordings),
+            RecordingServicer(desk, parts.recordings, parts.contents, parts.playbacks, parts.retention),
         ),
-        (
-            review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
-            ReviewServicer(desk, parts.rubrics, parts.reviews),
-        ),
+        (draw_service_pb2_grpc.add_DrawServiceServicer_to_server, DrawServicer(desk, parts.draws, parts.replacements)),
+        *parts.judging.servicers(desk),
     ]
 
 
@@ -143,7 +174,17 @@ async def build(config: QaConfig) -> App:
     )
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
     within = timedelta(seconds=config.content_seconds)
-    parts = Parts(database, SiteProfiles(lambda: profiles.current), measured, content_within=within)
+    intake = ClientChannel(config.intake, tracer=tools.tracer)
+    parts = Parts(
+        database,
+        Vault(Keys.read(config.sealing_keys)),
+        SiteProfiles(lambda: profiles.current),
+        measured,
+        objects=Objects(config.objects),
+        scratch=config.scratch,
+        words=conversation_service_pb2_grpc.ConversationServiceStub(intake),
+        content_within=within,
+    )
     for add, servicer in servicers(database, parts):
         server.add(add, servicer)
     figured = Figures(metrics, database)
@@ -152,7 +193,7 @@ async def build(config: QaConfig) -> App:
     worker = make_worker(config, database, parts, relay=relay, settler=settler, figured=figured, tools=tools)
     time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
     server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
-    return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler)
+    return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler, intake=intake)
 
 
 def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
@@ -160,7 +201,8 @@ def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
     return [
         (neighbours.CONVERSATIONS, neighbours.CONVERSATIONS_SUBJECTS, parts.neighbours.conversation),
         (neighbours.PEOPLE, neighbours.PEOPLE_SUBJECTS, parts.neighbours.person),
-        (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(store_of_erasure.erase)),
+        *parts.judging.listens(),
+        (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(deletions.erase)),
     ]
 
 
@@ -175,11 +217,12 @@ def make_worker(
     tools: Tools,
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
-    scheduler = Scheduler([*schedules.housekeeping()])
+    jobs = Jobs(database, parts.draws, parts.retention, parts.profiles)
+    scheduler = Scheduler([*schedules.housekeeping(), *jobs.schedules, *parts.judging.schedules])
     timers = {
         schedules.OWNER_KIND: scheduler.fire,
         commands.OWNER_KIND: parts.recordings.due,
-        reviews.OWNER_KIND: parts.reviews.due,
+        **parts.judging.timers,
     }
     return Worker(
         database=database,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from services.kit.client import Target
 from services.kit.config import absent_services, setting
 from services.kit.server import ServerConfig
 
@@ -21,6 +22,11 @@ class QaConfig:
     public_keys: Path = setting("KEFU_PUBLIC_KEYS", help="Folder of <kid>.pem, or JWKS file: who may sign tokens")
     profiles: Path = setting("KEFU_PROFILES", help="Folder of the site profiles")
     sealing_keys: Path = setting("KEFU_SEALING_KEYS", help="File of the keys that seal personal data")
+    objects: str = setting(
+        "KEFU_QA_OBJECTS",
+        help="Where recordings and frames lie: file:///folder, or s3://bucket/prefix with the AWS_* variables",
+    )
+    scratch: Path = setting("KEFU_QA_SCRATCH", help="Folder of frames that are being read")
     access: Path = setting(
         "KEFU_ACCESS_FILE", _SERVICES / "policy" / "access.yaml", help="Which role has which permissions"
     )
@@ -32,6 +38,22 @@ class QaConfig:
         unit="s",
         help="How long after its end a recording's content may take to come before an alert is raised",
     )
+    targets: tuple[str, ...] = setting("KEFU_TARGETS", (), help="Where services answer: intake=host:port")
+    tls_authority: Path | None = setting("KEFU_SERVICES_CA", None, help="PEM file: TLS to services, trusted by it")
+    tls_certificate: Path | None = setting("KEFU_TLS_CERTIFICATE", None, help="PEM file of our certificate")
+    tls_key: Path | None = setting("KEFU_TLS_KEY", None, help="PEM file of our certificate's key")
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     absent: tuple[str, ...] = absent_services()
     server: ServerConfig = field(default_factory=ServerConfig)
+
+    @property
+    def intake(self) -> Target:
+        """Where intake answers."""
+        addresses = dict(target.split("=", 1) for target in self.targets if "=" in target)
+        return Target(
+            addresses.get("intake", "dns:///intake"),
+            ["kefu.intake.v1.ConversationService"],
+            authority_file=self.tls_authority,
+            certificate=self.tls_certificate,
+            key=self.tls_key,
+        )

@@ -6,22 +6,51 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from services.kit import audit
-from services.kit.db import Database
+from services.kit.db import Database, Transaction
 from services.kit.errors import KefuError
 from services.kit.figures import Figures
 from services.kit.inbox import Consumer
 from services.kit.relay import Relay
-from services.kit.schedules import Scheduler
+from services.kit.schedules import Schedule, Scheduler
 from services.kit.timers import Dispatcher
+from services.policy.desk import SiteProfiles
+from services.qa.commands.draws import Draws
+from services.qa.commands.retention import Retention
 from services.qa.metrics import QaMetrics
 from services.qa.store import recordings
 
 # Durable consumers that must have had an event before the outbox forgets it.
 CONSUMERS: Final = ("crm-erasure",)
 MISSING_SECONDS: Final = 30.0
+
+
+class Jobs:
+    """The recurring jobs."""
+
+    def __init__(self, database: Database, draws: Draws, retention: Retention, profiles: SiteProfiles) -> None:
+        self._database = database
+        self._draws = draws
+        self._retention = retention
+        self._profiles = profiles
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """Hourly: seeds are committed to, weeks that are over are drawn, what is over its time goes."""
+        return [
+            Schedule("qa.draws", "FREQ=HOURLY;BYMINUTE=7;BYSECOND=0", self._draw),
+            Schedule("qa.retention", "FREQ=HOURLY;BYMINUTE=37;BYSECOND=0", self._retention.sweep),
+        ]
+
+    async def _draw(self, _period: datetime, tx: Transaction) -> None:
+        for profile in self._profiles.in_force(tx.now):
+            async with self._database.transaction(sites=[profile.site]) as own:
+                await self._draws.commit(own, profile)
+            while await self._draws.week(profile, tx.now) is not None:
+                await tx.execute("SELECT 1")  # the scheduler's transaction must not be taken for an abandoned one
 
 
 @dataclass(slots=True)

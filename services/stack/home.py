@@ -89,6 +89,16 @@ class Home:
         return self.folder / "sealing.json"
 
     @property
+    def objects(self) -> Path:
+        """Folder of the object store: recordings and frames."""
+        return self.folder / "objects"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of copies that may go at any time."""
+        return self.folder / "scratch"
+
+    @property
     def state(self) -> Path:
         """What the supervisor last wrote about its children."""
         return self.folder / "state.json"

@@ -37,7 +37,7 @@ class Neighbours:
             "conversation_rated": self._rated,
         }.get(str(fact))
         if handle is not None:
-            await handle(event, tx, event.aggregate.rpartition("/")[2])
+            await handle(event, tx, event.aggregate)
 
     async def person(self, event: Event, tx: Transaction) -> None:
         """A person came, changed or left."""
@@ -45,41 +45,42 @@ class Neighbours:
             told = event.person_changed
             await store.put_person(tx, event.site, told.person, active=told.active, version=event.version)
 
-    async def _moved(self, event: Event, tx: Transaction, id_: str) -> None:
+    async def _moved(self, event: Event, tx: Transaction, subject: str) -> None:
         told, at = event.conversation_moved, _instant(event)
         known: Any = await store.moved(
-            tx, event.site, id_, channel=told.channel, queue=told.queue, customer=told.customer, at=at
+            tx, event.site, subject, channel=told.channel, queue=told.queue, customer=told.customer, at=at
         )
         if told.to_state == "HARASSMENT_HOLD":
-            await store.sign(tx, event.site, id_, "harassed", True)
+            await store.sign(tx, event.site, subject, "harassed", True)
         if told.to_state in ENDED:
+            ended_at = min(at, tx.now)  # clocks of two services may differ a little
             await self._recordings.register(
                 tx,
                 event.site,
                 kind=kind_of(known["channel"]),
-                subject=event.aggregate,
+                subject=subject,
                 person=known["person"],
                 channel=known["channel"],
                 queue=known["queue"],
                 customer=known["customer"],
-                started_at=min(known["started_at"], at),
-                ended_at=min(at, tx.now),
+                started_at=min(known["started_at"], ended_at),
+                ended_at=ended_at,
                 actor=ACTOR,
             )
 
-    async def _assigned(self, event: Event, tx: Transaction, id_: str) -> None:
+    async def _assigned(self, event: Event, tx: Transaction, subject: str) -> None:
         told = event.assignment_changed
         if told.cause == "ACCEPTED":
-            await store.served(tx, event.site, id_, told.to_person, _instant(event))
+            await store.served(tx, event.site, subject, told.to_person, _instant(event))
         elif told.cause == "TRANSFERRED":
-            await store.sign(tx, event.site, id_, "transferred", True)
+            await store.sign(tx, event.site, subject, "transferred", True)
 
-    async def _clocked(self, event: Event, tx: Transaction, id_: str) -> None:
+    async def _clocked(self, event: Event, tx: Transaction, subject: str) -> None:
         if event.clock_changed.change == "BREACHED":
-            await store.sign(tx, event.site, id_, "breached", True)
+            await store.sign(tx, event.site, subject, "breached", True)
 
-    async def _rated(self, event: Event, tx: Transaction, id_: str) -> None:
-        await store.sign(tx, event.site, id_, "rating", event.conversation_rated.score)
+    async def _rated(self, event: Event, tx: Transaction, subject: str) -> None:
+        await store.sign(tx, event.site, subject, "rating", event.conversation_rated.score)
 
 
 def _instant(event: Event) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from kefu.events.v1.event_pb2 import Event, RecordingChanged
 
@@ -56,7 +56,7 @@ class Recordings:
             raise InvalidArgument.field("subject", "must be of the same site", "subject.site")
         if ended_at < started_at or ended_at > tx.now:
             raise InvalidArgument.field("end_time", "must be after start_time and not in the future", "end_time.order")
-        days = self._profiles.at(site, ended_at).setting("recording.retention_d")
+        days: Any = self._profiles.at(site, ended_at).setting("recording.retention_d")
         made = Recording(
             site=site,
             id=self._new_id(),

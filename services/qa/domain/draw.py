@@ -157,7 +157,8 @@ def extras(frame: Frame, seed: bytes, number: int, taken: Collection[int]) -> li
 def replacement(frame: Frame, seed: bytes, unit: str, taken: Sequence[int], count: int) -> int | None:
     """The row that takes the place of one that cannot be reviewed; None where the unit has no more.
 
-    `taken` are all rows drawn from the unit so far, replaced ones included; `count` is how many were replaced before.
+    `taken` are all rows drawn from the unit so far, replaced ones and extras included; `count`
+    is how many were replaced before.
     """
     first, last = next((first, last) for name, first, last in frame.units() if name == unit)
     free = last - first - len(taken)

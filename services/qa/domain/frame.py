@@ -123,7 +123,7 @@ def write(path: Path, about: Mapping[str, Any], rows: Rows, *, units: Sequence[s
             digest.update(part)
             file.write(part)
         for name, kind in COLUMNS.items():
-            data = memoryview(np.ascontiguousarray(getattr(ordered, name), dtype=kind).view(np.uint8))
+            data = np.ascontiguousarray(getattr(ordered, name), dtype=kind).view(np.uint8).data
             digest.update(data)
             file.write(data)
     return digest.hexdigest()
@@ -151,8 +151,6 @@ def read(path: Path, sha256: str) -> Frame:
     for name, kind in COLUMNS.items():
         dtype = np.dtype(kind)
         # an empty range cannot be mapped
-        columns[name] = (
-            np.memmap(path, dtype, "r", offset, (count,)) if count else np.empty(0, dtype)  # type: ignore[call-overload]
-        )
+        columns[name] = np.memmap(path, dtype, "r", offset, (count,)) if count else np.empty(0, dtype)
         offset += count * dtype.itemsize
     return Frame(sha256, header, columns)

@@ -16,7 +16,7 @@ FACTS: Final[Mapping[str, str]] = {
     "first_response_late": "1 for a first response after its promise",
     "reply_gap": "seconds to a reply",
     "received": "1 for a conversation taken",
-    "handled": "seconds from the beginning of a conversation to its end",
+    "handled": "seconds from taking a conversation to its end",
     "reopened": "1 for a conversation that had to be opened again",
     "transferred": "1 for a conversation given away",
     "rating": "a customer's rating",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 TOLERANCE: Final = 1e-6
+DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,6 @@ def score(criteria: Sequence[Criterion], answers: Sequence[Answer], scale: Scale
     failed = tuple(one.id for one in applied if one.critical and marks[one.id] <= one.fails_at)
     if failed:
         return Score(float(scale.worst), failed)
-    weight = sum(one.weight for one in applied)
-    mean = sum(one.weight * marks[one.id] for one in applied) / weight
-    return Score(min(max(mean, scale.worst), scale.best), ())
+    weight = math.fsum(one.weight for one in applied)
+    mean = math.fsum(one.weight * marks[one.id] for one in applied) / weight
+    return Score(round(min(max(mean, scale.worst), scale.best), DIGITS), ())

@@ -1,7 +1,7 @@
 -- What intake tells of a conversation, until it ends and its recording is registered.
 CREATE TABLE conversations (
     site text COLLATE "C" NOT NULL,
-    conversation text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
     person text COLLATE "C" NOT NULL DEFAULT '',
     channel text NOT NULL DEFAULT '',
     queue text NOT NULL DEFAULT '',
@@ -12,7 +12,7 @@ CREATE TABLE conversations (
     breached boolean NOT NULL DEFAULT false,
     transferred boolean NOT NULL DEFAULT false,
     harassed boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (site, conversation)
+    PRIMARY KEY (site, subject)
 ) WITH (fillfactor = 80);
 SELECT kefu_protect('conversations');
 
@@ -51,8 +51,10 @@ SELECT kefu_protect('recordings');
 CREATE TABLE people (
     site text COLLATE "C" NOT NULL,
     person text COLLATE "C" NOT NULL,
-    active boolean NOT NULL,
-    version bigint NOT NULL,
+    active boolean NOT NULL DEFAULT true,
+    -- of staffing's latest event; 0 before any
+    version bigint NOT NULL DEFAULT 0,
+    supervisor text COLLATE "C" NOT NULL DEFAULT '',
     PRIMARY KEY (site, person)
 );
 SELECT kefu_protect('people');

@@ -10,6 +10,7 @@ CREATE TABLE observations (
     event_id text NOT NULL
 );
 CREATE INDEX observations_day ON observations (site, day, person, fact);
+CREATE INDEX observations_received ON observations (site, object, at) WHERE fact = 'received';
 SELECT kefu_protect('observations');
 
 -- Days whose facts are to be counted anew. One row per writing transaction, so that writers do not wait for each other

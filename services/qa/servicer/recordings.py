@@ -13,7 +13,11 @@ from services.kit import pages
 from services.kit.db import Transaction
 from services.policy.desk import Desk
 from services.qa import convert
+from services.qa.commands.contents import Contents
+from services.qa.commands.playbacks import Playbacks
 from services.qa.commands.recordings import Recordings
+from services.qa.commands.retention import Retention
+from services.qa.servicer.contents import ContentServicer
 from services.qa.servicer.names import SITE, Context, recording_ids, size_of
 from services.qa.store import recordings as store
 
@@ -21,11 +25,13 @@ from services.qa.store import recordings as store
 _END: Final = ["9999-12-31T00:00:00+00:00", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
 
 
-class RecordingServicer(api_grpc.RecordingServiceServicer):
+class RecordingServicer(ContentServicer, api_grpc.RecordingServiceServicer):
     """kefu.qa.v1.RecordingService."""
 
-    def __init__(self, desk: Desk, recordings: Recordings) -> None:
-        self._desk = desk
+    def __init__(
+        self, desk: Desk, recordings: Recordings, contents: Contents, playbacks: Playbacks, retention: Retention
+    ) -> None:
+        super().__init__(desk, contents, playbacks, retention)
         self._recordings = recordings
 
     async def RegisterRecording(self, request: api.RegisterRecordingRequest, context: Context) -> pb.Recording:

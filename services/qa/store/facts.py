@@ -52,9 +52,8 @@ _PUT_PRESENCE: Final = """
 INSERT INTO presences AS p (site, person, state, since, version) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (site, person) DO UPDATE SET state = excluded.state, since = excluded.since, version = excluded.version
 """
-_SERVED: Final = "SELECT person, started_at FROM conversations WHERE site = $1 AND conversation = $2"
-_RECORDED: Final = """
-SELECT person, started_at FROM recordings WHERE site = $1 AND subject = $2 AND person <> '' LIMIT 1
+_SERVED: Final = """
+SELECT person, at FROM observations WHERE site = $1 AND object = $2 AND fact = 'received' ORDER BY at DESC LIMIT 1
 """
 
 
@@ -147,8 +146,6 @@ async def put_presence(tx: Transaction, site: str, person: str, state_: str, sin
 
 
 async def served(tx: Reading, site: str, conversation: str) -> tuple[str, datetime] | None:
-    """Who serves or served a conversation, and when it began; None where nobody did."""
-    row = await tx.fetchrow(_SERVED, site, conversation.rpartition("/")[2])
-    if row is None or not row["person"]:
-        row = await tx.fetchrow(_RECORDED, site, conversation)
-    return None if row is None else (row["person"], row["started_at"])
+    """Who took a conversation last, and when; None where nobody did."""
+    row = await tx.fetchrow(_SERVED, site, conversation)
+    return None if row is None else (row["person"], row["at"])

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from kefu.qa.v1.draw_service_pb2_grpc import DrawServiceStub
 from kefu.qa.v1.recording_service_pb2_grpc import RecordingServiceStub
 from kefu.qa.v1.review_service_pb2_grpc import ReviewServiceStub
 from prometheus_client import CollectorRegistry
 
 from services.kit.access import Access
+from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.telemetry.metrics import Metrics
 from services.kit.testing.grpc import Running, serve
@@ -21,6 +23,7 @@ from services.policy.desk import SiteProfiles
 from services.policy.versions import Profiles
 from services.qa.app import Parts, servicers
 from services.qa.metrics import QaMetrics
+from services.qa.store.objects import Objects
 
 SITE = "online-desk"
 LIVE = "live-room"
@@ -53,6 +56,9 @@ class Qa:
     def reviews(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
         return ReviewServiceStub(self.channel(subject, role, site))
 
+    def draws(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
+        return DrawServiceStub(self.channel(subject, role, site))
+
 
 @pytest.fixture(scope="session")
 def profiles() -> SiteProfiles:
@@ -61,15 +67,23 @@ def profiles() -> SiteProfiles:
     return SiteProfiles(lambda: read.current)
 
 
-def parts_of(database: Database, profiles: SiteProfiles) -> Parts:
+def parts_of(database: Database, profiles: SiteProfiles, folder: Path, words: Any = None) -> Parts:
     """Stores and commands on a database."""
-    metrics = QaMetrics(Metrics.from_catalogue(CollectorRegistry(), owners=["qa"]))
-    return Parts(database, profiles, metrics, content_within=WITHIN)
+    return Parts(
+        database,
+        Vault(Keys.create(folder / "sealing.json", "test")),
+        profiles,
+        QaMetrics(Metrics.from_catalogue(CollectorRegistry(), owners=["qa"])),
+        objects=Objects((folder / "objects").as_uri()),
+        scratch=folder / "scratch",
+        words=words,
+        content_within=WITHIN,
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def qa(database: Database, profiles: SiteProfiles, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Qa]:
-    parts = parts_of(database, profiles)
-    folder = tmp_path_factory.mktemp("keys")
+    folder = tmp_path_factory.mktemp("qa")
+    parts = parts_of(database, profiles, folder)
     async with serve(servicers(database, parts), keys_folder=folder, access=Access.read(ACCESS)) as running:
         yield Qa(running, parts)

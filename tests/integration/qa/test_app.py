@@ -90,6 +90,8 @@ async def whole(databases: Databases, nats_url: str, tmp_path_factory: pytest.Te
         "KEFU_PUBLIC_KEYS": str(folder / "public"),
         "KEFU_PROFILES": str(PROFILES),
         "KEFU_SEALING_KEYS": str(folder / "sealing.json"),
+        "KEFU_QA_OBJECTS": (folder / "objects").as_uri(),
+        "KEFU_QA_SCRATCH": str(folder / "scratch"),
     }
     app = await build(load(QaConfig, settings))
     await app.start(work=True)

@@ -131,8 +131,9 @@ def published(made: frame.Frame, *, extras: int = 4, replaced: int = 0) -> dict[
     picks, units = draw.draw(made, seed, 5)
     picks += draw.extras(made, seed, extras, [pick.row for pick in picks])
     replacements = []
-    taken = [pick.row for pick in picks if pick.unit == "u0" and pick.kind == draw.RANDOM]
-    for count, row in enumerate(taken[:replaced]):
+    taken = [pick.row for pick in picks if pick.unit == "u0"]
+    drawn = [pick.row for pick in picks if pick.unit == "u0" and pick.kind == draw.RANDOM]
+    for count, row in enumerate(drawn[:replaced]):
         other = draw.replacement(made, seed, "u0", taken, count)
         replacements.append(
             record.Replacement(
@@ -158,7 +159,7 @@ def judged(folder: Path, told: dict[str, Any]) -> tuple[int, str]:
     (folder / "DRAW.json").write_text(json.dumps(told))
     program = Path(verify_draw.__file__)
     command = [sys.executable, "-I", "-S", str(program), str(folder / "DRAW.json"), str(folder / "frame")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     return done.returncode, done.stdout + done.stderr
 
 

@@ -70,4 +70,4 @@ def test_a_score_lies_between_the_marks_that_made_it(marks: list[tuple[int, floa
     criteria = [Criterion(str(number), weight) for number, (_, weight) in enumerate(marks)]
     answers = [Answer(str(number), mark) for number, (mark, _) in enumerate(marks)]
     value = score(criteria, answers, SCALE).value
-    assert min(mark for mark, _ in marks) - 1e-9 <= value <= max(mark for mark, _ in marks) + 1e-9
+    assert min(mark for mark, _ in marks) <= value <= max(mark for mark, _ in marks)

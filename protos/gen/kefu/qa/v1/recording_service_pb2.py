@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from kefu.common.v1 import options_pb2 as kefu_dot_common_dot_v1_dot_options__pb2
 from kefu.qa.v1 import recording_pb2 as kefu_dot_qa_dot_v1_dot_recording__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kefu/qa/v1/recording_service.proto\x12\nkefu.qa.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\x1a\x1akefu/qa/v1/recording.proto\"\xc9\x03\n\x18RegisterRecordingRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.kefu.qa.v1.Recording.KindB\n\xbaH\x07\x82\x01\x04\x18\x02\x18\x03\x12_\n\x07subject\x18\x03 \x01(\tBN\xbaHKrI2G^sites/[a-z0-9-]{1,40}/(conversations|liveSessions)/[A-Za-z0-9-]{1,64}$\x12+\n\x06person\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Za-z0-9-]{1,64}$\x12.\n\x07\x63hannel\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x36\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\nrequest_id\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\"^\n\x13GetRecordingRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\"\x98\x02\n\x15ListRecordingsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12+\n\x06person\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Za-z0-9-]{0,64}$\x12\x32\n\x04kind\x18\x05 \x01(\x0e\x32\x1a.kefu.qa.v1.Recording.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x05state\x18\x06 \x01(\x0e\x32\x1b.kefu.qa.v1.Recording.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\\\n\x16ListRecordingsResponse\x12)\n\nrecordings\x18\x01 \x03(\x0b\x32\x15.kefu.qa.v1.Recording\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xcc\x03\n\x10RecordingService\x12\x96\x01\n\x11RegisterRecording\x12$.kefu.qa.v1.RegisterRecordingRequest\x1a\x15.kefu.qa.v1.Recording\"D\x90\x02\x02\x8a\xb5\x18\x13recordings.register\x82\xd3\xe4\x93\x02$\"\x1f/v1/{parent=sites/*}/recordings:\x01*\x12\x85\x01\n\x0cGetRecording\x12\x1f.kefu.qa.v1.GetRecordingRequest\x1a\x15.kefu.qa.v1.Recording\"=\x90\x02\x01\x8a\xb5\x18\x0frecordings.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=sites/*/recordings/*}\x12\x96\x01\n\x0eListRecordings\x12!.kefu.qa.v1.ListRecordingsRequest\x1a\".kefu.qa.v1.ListRecordingsResponse\"=\x90\x02\x01\x8a\xb5\x18\x0frecordings.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=sites/*}/recordingsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kefu/qa/v1/recording_service.proto\x12\nkefu.qa.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\x1a\x1akefu/qa/v1/recording.proto\"\xc9\x03\n\x18RegisterRecordingRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.kefu.qa.v1.Recording.KindB\n\xbaH\x07\x82\x01\x04\x18\x02\x18\x03\x12_\n\x07subject\x18\x03 \x01(\tBN\xbaHKrI2G^sites/[a-z0-9-]{1,40}/(conversations|liveSessions)/[A-Za-z0-9-]{1,64}$\x12+\n\x06person\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Za-z0-9-]{1,64}$\x12.\n\x07\x63hannel\x18\x05 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Z][A-Z0-9_]{0,31}$\x12\x36\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\nrequest_id\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\"^\n\x13GetRecordingRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\"\x98\x02\n\x15ListRecordingsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12+\n\x06person\x18\x04 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Za-z0-9-]{0,64}$\x12\x32\n\x04kind\x18\x05 \x01(\x0e\x32\x1a.kefu.qa.v1.Recording.KindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x34\n\x05state\x18\x06 \x01(\x0e\x32\x1b.kefu.qa.v1.Recording.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\\\n\x16ListRecordingsResponse\x12)\n\nrecordings\x18\x01 \x03(\x0b\x32\x15.kefu.qa.v1.Recording\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x06Upload\x12\x11\n\trecording\x18\x01 \x01(\t\x12\x12\n\npart_bytes\x18\x02 \x01(\x03\x12\r\n\x05parts\x18\x03 \x01(\x05\x12\x10\n\x08received\x18\x04 \x03(\x05\"\x97\x02\n\x12StartUploadRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\x12Q\n\nmedia_type\x18\x02 \x01(\tB=\xbaH:r8R\taudio/wavR\taudio/oggR\taudio/mp4R\tvideo/mp4R\nvideo/webm\x12!\n\nsize_bytes\x18\x03 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\x80\x80\x80@ \x00\x12%\n\x06sha256\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1b\n\nrequest_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xc1\x01\n\x11UploadPartRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\x12\x1b\n\x06number\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80\x01 \x00\x12\x1f\n\x07\x63ontent\x18\x03 \x01(\x0c\x42\x0e\x80\x01\x01\xbaH\x08z\x06\x10\x01\x18\x80\x80@\x12%\n\x06sha256\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"}\n\x15\x43ompleteUploadRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xaf\x01\n\x08Playback\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08unmasked\x18\x03 \x01(\x08:L\xea\x41I\n\rkefu/Playback\x12\x38sites/{site}/recordings/{recording}/playbacks/{playback}\"\xad\x01\n\x14StartPlaybackRequest\x12I\n\x06parent\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\x12\x10\n\x08unmasked\x18\x02 \x01(\x08\x12\x1b\n\x06reason\x18\x03 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xad\x01\n\x12ReadContentRequest\x12\x61\n\x04name\x18\x01 \x01(\tBS\xbaHPrN2L^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}/playbacks/[a-z0-9-]{1,64}$\x12\x17\n\x06offset\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1b\n\x06length\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\x80@(\x00\"Q\n\x13ReadContentResponse\x12\x12\n\x05piece\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x12\n\nmedia_type\x18\x03 \x01(\t\"y\n\x14GetTranscriptRequest\x12\x61\n\x04name\x18\x01 \x01(\tBS\xbaHPrN2L^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}/playbacks/[a-z0-9-]{1,64}$\"\xc4\x01\n\nTranscript\x12*\n\x05lines\x18\x01 \x03(\x0b\x32\x1b.kefu.qa.v1.Transcript.Line\x12\x0e\n\x06masked\x18\x02 \x01(\x08\x1az\n\x04Line\x12\x13\n\x0b\x61uthor_kind\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x11\n\x04text\x18\x03 \x01(\tB\x03\x80\x01\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08internal\x18\x05 \x01(\x08\"\x98\x01\n\x14HoldRecordingRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x7f\n\x17ReleaseRecordingRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"b\n\x17GetDeletionProofRequest\x12G\n\x04name\x18\x01 \x01(\tB9\xbaH6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$\"\xb4\x01\n\rDeletionProof\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x30\n\x0c\x64\x65stroy_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05parts\x18\x06 \x01(\x05\x32\xc1\x0e\n\x10RecordingService\x12\x96\x01\n\x11RegisterRecording\x12$.kefu.qa.v1.RegisterRecordingRequest\x1a\x15.kefu.qa.v1.Recording\"D\x90\x02\x02\x8a\xb5\x18\x13recordings.register\x82\xd3\xe4\x93\x02$\"\x1f/v1/{parent=sites/*}/recordings:\x01*\x12\x85\x01\n\x0cGetRecording\x12\x1f.kefu.qa.v1.GetRecordingRequest\x1a\x15.kefu.qa.v1.Recording\"=\x90\x02\x01\x8a\xb5\x18\x0frecordings.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{name=sites/*/recordings/*}\x12\x96\x01\n\x0eListRecordings\x12!.kefu.qa.v1.ListRecordingsRequest\x1a\".kefu.qa.v1.ListRecordingsResponse\"=\x90\x02\x01\x8a\xb5\x18\x0frecordings.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=sites/*}/recordings\x12\x93\x01\n\x0bStartUpload\x12\x1e.kefu.qa.v1.StartUploadRequest\x1a\x12.kefu.qa.v1.Upload\"P\x90\x02\x02\x8a\xb5\x18\x13recordings.register\x82\xd3\xe4\x93\x02\x30\"+/v1/{name=sites/*/recordings/*}:startUpload:\x01*\x12\x90\x01\n\nUploadPart\x12\x1d.kefu.qa.v1.UploadPartRequest\x1a\x12.kefu.qa.v1.Upload\"O\x90\x02\x02\x8a\xb5\x18\x13recordings.register\x82\xd3\xe4\x93\x02/\"*/v1/{name=sites/*/recordings/*}:uploadPart:\x01*\x12\x9f\x01\n\x0e\x43ompleteUpload\x12!.kefu.qa.v1.CompleteUploadRequest\x1a\x15.kefu.qa.v1.Recording\"S\x90\x02\x02\x8a\xb5\x18\x13recordings.register\x82\xd3\xe4\x93\x02\x33\"./v1/{name=sites/*/recordings/*}:completeUpload:\x01*\x12\x95\x01\n\rStartPlayback\x12 .kefu.qa.v1.StartPlaybackRequest\x1a\x14.kefu.qa.v1.Playback\"L\x90\x02\x02\x8a\xb5\x18\x0frecordings.play\x82\xd3\xe4\x93\x02\x30\"+/v1/{parent=sites/*/recordings/*}/playbacks:\x01*\x12\x9e\x01\n\x0bReadContent\x12\x1e.kefu.qa.v1.ReadContentRequest\x1a\x1f.kefu.qa.v1.ReadContentResponse\"N\x90\x02\x01\x8a\xb5\x18\x0frecordings.play\x82\xd3\xe4\x93\x02\x32\x12\x30/v1/{name=sites/*/recordings/*/playbacks/*}:read\x12\x9f\x01\n\rGetTranscript\x12 .kefu.qa.v1.GetTranscriptRequest\x1a\x16.kefu.qa.v1.Transcript\"T\x90\x02\x01\x8a\xb5\x18\x0frecordings.play\x82\xd3\xe4\x93\x02\x38\x12\x36/v1/{name=sites/*/recordings/*/playbacks/*}:transcript\x12\x8f\x01\n\rHoldRecording\x12 .kefu.qa.v1.HoldRecordingRequest\x1a\x15.kefu.qa.v1.Recording\"E\x90\x02\x02\x8a\xb5\x18\x0frecordings.hold\x82\xd3\xe4\x93\x02)\"$/v1/{name=sites/*/recordings/*}:hold:\x01*\x12\x98\x01\n\x10ReleaseRecording\x12#.kefu.qa.v1.ReleaseRecordingRequest\x1a\x15.kefu.qa.v1.Recording\"H\x90\x02\x02\x8a\xb5\x18\x0frecordings.hold\x82\xd3\xe4\x93\x02,\"\'/v1/{name=sites/*/recordings/*}:release:\x01*\x12\x9f\x01\n\x10GetDeletionProof\x12#.kefu.qa.v1.GetDeletionProofRequest\x1a\x19.kefu.qa.v1.DeletionProof\"K\x90\x02\x01\x8a\xb5\x18\x0frecordings.read\x82\xd3\xe4\x93\x02/\x12-/v1/{name=sites/*/recordings/*}/deletionProofb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,20 +68,124 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRECORDINGSREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTRECORDINGSREQUEST'].fields_by_name['state']._loaded_options = None
   _globals['_LISTRECORDINGSREQUEST'].fields_by_name['state']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['media_type']._loaded_options = None
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['media_type']._serialized_options = b'\272H:r8R\taudio/wavR\taudio/oggR\taudio/mp4R\tvideo/mp4R\nvideo/webm'
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['size_bytes']._serialized_options = b'\272H\n\"\010\030\200\200\200\200@ \000'
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['sha256']._loaded_options = None
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['sha256']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STARTUPLOADREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['number']._serialized_options = b'\272H\010\032\006\030\200\200\001 \000'
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['content']._loaded_options = None
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['content']._serialized_options = b'\200\001\001\272H\010z\006\020\001\030\200\200@'
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['sha256']._loaded_options = None
+  _globals['_UPLOADPARTREQUEST'].fields_by_name['sha256']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
+  _globals['_COMPLETEUPLOADREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_COMPLETEUPLOADREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
+  _globals['_COMPLETEUPLOADREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_COMPLETEUPLOADREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_PLAYBACK'].fields_by_name['name']._loaded_options = None
+  _globals['_PLAYBACK'].fields_by_name['name']._serialized_options = b'\342A\001\010'
+  _globals['_PLAYBACK']._loaded_options = None
+  _globals['_PLAYBACK']._serialized_options = b'\352AI\n\rkefu/Playback\0228sites/{site}/recordings/{recording}/playbacks/{playback}'
+  _globals['_STARTPLAYBACKREQUEST'].fields_by_name['parent']._loaded_options = None
+  _globals['_STARTPLAYBACKREQUEST'].fields_by_name['parent']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
+  _globals['_STARTPLAYBACKREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_STARTPLAYBACKREQUEST'].fields_by_name['reason']._serialized_options = b'\200\001\001\272H\005r\003\030\310\001'
+  _globals['_STARTPLAYBACKREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STARTPLAYBACKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_READCONTENTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_READCONTENTREQUEST'].fields_by_name['name']._serialized_options = b'\272HPrN2L^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}/playbacks/[a-z0-9-]{1,64}$'
+  _globals['_READCONTENTREQUEST'].fields_by_name['offset']._loaded_options = None
+  _globals['_READCONTENTREQUEST'].fields_by_name['offset']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_READCONTENTREQUEST'].fields_by_name['length']._loaded_options = None
+  _globals['_READCONTENTREQUEST'].fields_by_name['length']._serialized_options = b'\272H\010\032\006\030\200\200@(\000'
+  _globals['_READCONTENTRESPONSE'].fields_by_name['piece']._loaded_options = None
+  _globals['_READCONTENTRESPONSE'].fields_by_name['piece']._serialized_options = b'\200\001\001'
+  _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETTRANSCRIPTREQUEST'].fields_by_name['name']._serialized_options = b'\272HPrN2L^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}/playbacks/[a-z0-9-]{1,64}$'
+  _globals['_TRANSCRIPT_LINE'].fields_by_name['text']._loaded_options = None
+  _globals['_TRANSCRIPT_LINE'].fields_by_name['text']._serialized_options = b'\200\001\001'
+  _globals['_HOLDRECORDINGREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_HOLDRECORDINGREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
+  _globals['_HOLDRECORDINGREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_HOLDRECORDINGREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_HOLDRECORDINGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_HOLDRECORDINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_RELEASERECORDINGREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_RELEASERECORDINGREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
+  _globals['_RELEASERECORDINGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RELEASERECORDINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_GETDELETIONPROOFREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETDELETIONPROOFREQUEST'].fields_by_name['name']._serialized_options = b'\272H6r422^sites/[a-z0-9-]{1,40}/recordings/[a-z0-9-]{1,64}$'
   _globals['_RECORDINGSERVICE'].methods_by_name['RegisterRecording']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['RegisterRecording']._serialized_options = b'\220\002\002\212\265\030\023recordings.register\202\323\344\223\002$\"\037/v1/{parent=sites/*}/recordings:\001*'
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecording']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecording']._serialized_options = b'\220\002\001\212\265\030\017recordings.read\202\323\344\223\002!\022\037/v1/{name=sites/*/recordings/*}'
   _globals['_RECORDINGSERVICE'].methods_by_name['ListRecordings']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['ListRecordings']._serialized_options = b'\220\002\001\212\265\030\017recordings.read\202\323\344\223\002!\022\037/v1/{parent=sites/*}/recordings'
-  _globals['_REGISTERRECORDINGREQUEST']._serialized_start=201
-  _globals['_REGISTERRECORDINGREQUEST']._serialized_end=658
-  _globals['_GETRECORDINGREQUEST']._serialized_start=660
-  _globals['_GETRECORDINGREQUEST']._serialized_end=754
-  _globals['_LISTRECORDINGSREQUEST']._serialized_start=757
-  _globals['_LISTRECORDINGSREQUEST']._serialized_end=1037
-  _globals['_LISTRECORDINGSRESPONSE']._serialized_start=1039
-  _globals['_LISTRECORDINGSRESPONSE']._serialized_end=1131
-  _globals['_RECORDINGSERVICE']._serialized_start=1134
-  _globals['_RECORDINGSERVICE']._serialized_end=1594
+  _globals['_RECORDINGSERVICE'].methods_by_name['StartUpload']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['StartUpload']._serialized_options = b'\220\002\002\212\265\030\023recordings.register\202\323\344\223\0020\"+/v1/{name=sites/*/recordings/*}:startUpload:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['UploadPart']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['UploadPart']._serialized_options = b'\220\002\002\212\265\030\023recordings.register\202\323\344\223\002/\"*/v1/{name=sites/*/recordings/*}:uploadPart:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['CompleteUpload']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['CompleteUpload']._serialized_options = b'\220\002\002\212\265\030\023recordings.register\202\323\344\223\0023\"./v1/{name=sites/*/recordings/*}:completeUpload:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['StartPlayback']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['StartPlayback']._serialized_options = b'\220\002\002\212\265\030\017recordings.play\202\323\344\223\0020\"+/v1/{parent=sites/*/recordings/*}/playbacks:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['ReadContent']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['ReadContent']._serialized_options = b'\220\002\001\212\265\030\017recordings.play\202\323\344\223\0022\0220/v1/{name=sites/*/recordings/*/playbacks/*}:read'
+  _globals['_RECORDINGSERVICE'].methods_by_name['GetTranscript']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['GetTranscript']._serialized_options = b'\220\002\001\212\265\030\017recordings.play\202\323\344\223\0028\0226/v1/{name=sites/*/recordings/*/playbacks/*}:transcript'
+  _globals['_RECORDINGSERVICE'].methods_by_name['HoldRecording']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['HoldRecording']._serialized_options = b'\220\002\002\212\265\030\017recordings.hold\202\323\344\223\002)\"$/v1/{name=sites/*/recordings/*}:hold:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['ReleaseRecording']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['ReleaseRecording']._serialized_options = b'\220\002\002\212\265\030\017recordings.hold\202\323\344\223\002,\"\'/v1/{name=sites/*/recordings/*}:release:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['GetDeletionProof']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['GetDeletionProof']._serialized_options = b'\220\002\001\212\265\030\017recordings.read\202\323\344\223\002/\022-/v1/{name=sites/*/recordings/*}/deletionProof'
+  _globals['_REGISTERRECORDINGREQUEST']._serialized_start=261
+  _globals['_REGISTERRECORDINGREQUEST']._serialized_end=718
+  _globals['_GETRECORDINGREQUEST']._serialized_start=720
+  _globals['_GETRECORDINGREQUEST']._serialized_end=814
+  _globals['_LISTRECORDINGSREQUEST']._serialized_start=817
+  _globals['_LISTRECORDINGSREQUEST']._serialized_end=1097
+  _globals['_LISTRECORDINGSRESPONSE']._serialized_start=1099
+  _globals['_LISTRECORDINGSRESPONSE']._serialized_end=1191
+  _globals['_UPLOAD']._serialized_start=1193
+  _globals['_UPLOAD']._serialized_end=1273
+  _globals['_STARTUPLOADREQUEST']._serialized_start=1276
+  _globals['_STARTUPLOADREQUEST']._serialized_end=1555
+  _globals['_UPLOADPARTREQUEST']._serialized_start=1558
+  _globals['_UPLOADPARTREQUEST']._serialized_end=1751
+  _globals['_COMPLETEUPLOADREQUEST']._serialized_start=1753
+  _globals['_COMPLETEUPLOADREQUEST']._serialized_end=1878
+  _globals['_PLAYBACK']._serialized_start=1881
+  _globals['_PLAYBACK']._serialized_end=2056
+  _globals['_STARTPLAYBACKREQUEST']._serialized_start=2059
+  _globals['_STARTPLAYBACKREQUEST']._serialized_end=2232
+  _globals['_READCONTENTREQUEST']._serialized_start=2235
+  _globals['_READCONTENTREQUEST']._serialized_end=2408
+  _globals['_READCONTENTRESPONSE']._serialized_start=2410
+  _globals['_READCONTENTRESPONSE']._serialized_end=2491
+  _globals['_GETTRANSCRIPTREQUEST']._serialized_start=2493
+  _globals['_GETTRANSCRIPTREQUEST']._serialized_end=2614
+  _globals['_TRANSCRIPT']._serialized_start=2617
+  _globals['_TRANSCRIPT']._serialized_end=2813
+  _globals['_TRANSCRIPT_LINE']._serialized_start=2691
+  _globals['_TRANSCRIPT_LINE']._serialized_end=2813
+  _globals['_HOLDRECORDINGREQUEST']._serialized_start=2816
+  _globals['_HOLDRECORDINGREQUEST']._serialized_end=2968
+  _globals['_RELEASERECORDINGREQUEST']._serialized_start=2970
+  _globals['_RELEASERECORDINGREQUEST']._serialized_end=3097
+  _globals['_GETDELETIONPROOFREQUEST']._serialized_start=3099
+  _globals['_GETDELETIONPROOFREQUEST']._serialized_end=3197
+  _globals['_DELETIONPROOF']._serialized_start=3200
+  _globals['_DELETIONPROOF']._serialized_end=3380
+  _globals['_RECORDINGSERVICE']._serialized_start=3383
+  _globals['_RECORDINGSERVICE']._serialized_end=5240
 # @@protoc_insertion_point(module_scope)

@@ -52,6 +52,51 @@ class RecordingServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ListRecordingsRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ListRecordingsResponse.FromString,
                 _registered_method=True)
+        self.StartUpload = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/StartUpload',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.StartUploadRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Upload.FromString,
+                _registered_method=True)
+        self.UploadPart = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/UploadPart',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.UploadPartRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Upload.FromString,
+                _registered_method=True)
+        self.CompleteUpload = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/CompleteUpload',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.CompleteUploadRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.FromString,
+                _registered_method=True)
+        self.StartPlayback = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/StartPlayback',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.StartPlaybackRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Playback.FromString,
+                _registered_method=True)
+        self.ReadContent = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/ReadContent',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReadContentRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReadContentResponse.FromString,
+                _registered_method=True)
+        self.GetTranscript = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/GetTranscript',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.GetTranscriptRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Transcript.FromString,
+                _registered_method=True)
+        self.HoldRecording = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/HoldRecording',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.HoldRecordingRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.FromString,
+                _registered_method=True)
+        self.ReleaseRecording = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/ReleaseRecording',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReleaseRecordingRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.FromString,
+                _registered_method=True)
+        self.GetDeletionProof = channel.unary_unary(
+                '/kefu.qa.v1.RecordingService/GetDeletionProof',
+                request_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.GetDeletionProofRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.DeletionProof.FromString,
+                _registered_method=True)
 
 
 class RecordingServiceServicer:
@@ -81,6 +126,73 @@ class RecordingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartUpload(self, request, context):
+        """Announces the content of a recording of sound or picture, and says which parts have come: begin with it, and begin
+        again with it after a break. CONTENT_REFUSED where other content is on its way or there; WRONG_STATE for a transcript.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadPart(self, request, context):
+        """Brings one part; the same part again changes nothing. CONTENT_REFUSED when its size or checksum is not what was
+        announced, when another part has come for the place, or when the first one does not begin like its media type.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteUpload(self, request, context):
+        """Ends an upload: every part must have come, the checksum agree, and the file be whole as its container tells.
+        CONTENT_REFUSED otherwise; with a wrong checksum or a broken file the parts are dropped, so that it may begin again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartPlayback(self, request, context):
+        """Opens a recording for the caller, for a quarter of an hour, and notes it in the audit log. A transcript shows no
+        personal data; `unmasked` needs the permission recordings.unmask as well. CONTENT_REFUSED where there is nothing to play.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadContent(self, request, context):
+        """A piece of sound or picture. PERMISSION_MISSING with another person's playback, NOT_FOUND once it ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTranscript(self, request, context):
+        """The messages of a conversation, oldest first, as intake has them now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldRecording(self, request, context):
+        """Keeps a content whatever its age and whoever asks to be forgotten, until the hold is lifted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseRecording(self, request, context):
+        """Lifts a hold; what should have gone meanwhile goes now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeletionProof(self, request, context):
+        """Proof that a content is gone: when its key was destroyed and its parts deleted. NOT_FOUND while it is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecordingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +210,51 @@ def add_RecordingServiceServicer_to_server(servicer, server):
                     servicer.ListRecordings,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ListRecordingsRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ListRecordingsResponse.SerializeToString,
+            ),
+            'StartUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartUpload,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.StartUploadRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Upload.SerializeToString,
+            ),
+            'UploadPart': grpc.unary_unary_rpc_method_handler(
+                    servicer.UploadPart,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.UploadPartRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Upload.SerializeToString,
+            ),
+            'CompleteUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteUpload,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.CompleteUploadRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.SerializeToString,
+            ),
+            'StartPlayback': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartPlayback,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.StartPlaybackRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Playback.SerializeToString,
+            ),
+            'ReadContent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadContent,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReadContentRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReadContentResponse.SerializeToString,
+            ),
+            'GetTranscript': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTranscript,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.GetTranscriptRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.Transcript.SerializeToString,
+            ),
+            'HoldRecording': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldRecording,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.HoldRecordingRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.SerializeToString,
+            ),
+            'ReleaseRecording': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseRecording,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReleaseRecordingRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.SerializeToString,
+            ),
+            'GetDeletionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeletionProof,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.GetDeletionProofRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_recording__service__pb2.DeletionProof.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -183,6 +340,249 @@ class RecordingService:
             '/kefu.qa.v1.RecordingService/ListRecordings',
             kefu_dot_qa_dot_v1_dot_recording__service__pb2.ListRecordingsRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_recording__service__pb2.ListRecordingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/StartUpload',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.StartUploadRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.Upload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadPart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/UploadPart',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.UploadPartRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.Upload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/CompleteUpload',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.CompleteUploadRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartPlayback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/StartPlayback',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.StartPlaybackRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.Playback.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadContent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/ReadContent',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReadContentRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReadContentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTranscript(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/GetTranscript',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.GetTranscriptRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.Transcript.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldRecording(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/HoldRecording',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.HoldRecordingRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseRecording(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/ReleaseRecording',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.ReleaseRecordingRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__pb2.Recording.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeletionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.RecordingService/GetDeletionProof',
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.GetDeletionProofRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_recording__service__pb2.DeletionProof.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,32 @@ class RecordingServiceStub:
     """One recording."""
     ListRecordings: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.ListRecordingsRequest, _recording_service_pb2.ListRecordingsResponse]
     """The site's recordings, latest end first."""
+    StartUpload: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.StartUploadRequest, _recording_service_pb2.Upload]
+    """Announces the content of a recording of sound or picture, and says which parts have come: begin with it, and begin
+    again with it after a break. CONTENT_REFUSED where other content is on its way or there; WRONG_STATE for a transcript.
+    """
+    UploadPart: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.UploadPartRequest, _recording_service_pb2.Upload]
+    """Brings one part; the same part again changes nothing. CONTENT_REFUSED when its size or checksum is not what was
+    announced, when another part has come for the place, or when the first one does not begin like its media type.
+    """
+    CompleteUpload: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.CompleteUploadRequest, _recording_pb2.Recording]
+    """Ends an upload: every part must have come, the checksum agree, and the file be whole as its container tells.
+    CONTENT_REFUSED otherwise; with a wrong checksum or a broken file the parts are dropped, so that it may begin again.
+    """
+    StartPlayback: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.StartPlaybackRequest, _recording_service_pb2.Playback]
+    """Opens a recording for the caller, for a quarter of an hour, and notes it in the audit log. A transcript shows no
+    personal data; `unmasked` needs the permission recordings.unmask as well. CONTENT_REFUSED where there is nothing to play.
+    """
+    ReadContent: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.ReadContentRequest, _recording_service_pb2.ReadContentResponse]
+    """A piece of sound or picture. PERMISSION_MISSING with another person's playback, NOT_FOUND once it ended."""
+    GetTranscript: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.GetTranscriptRequest, _recording_service_pb2.Transcript]
+    """The messages of a conversation, oldest first, as intake has them now."""
+    HoldRecording: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.HoldRecordingRequest, _recording_pb2.Recording]
+    """Keeps a content whatever its age and whoever asks to be forgotten, until the hold is lifted."""
+    ReleaseRecording: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.ReleaseRecordingRequest, _recording_pb2.Recording]
+    """Lifts a hold; what should have gone meanwhile goes now."""
+    GetDeletionProof: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.GetDeletionProofRequest, _recording_service_pb2.DeletionProof]
+    """Proof that a content is gone: when its key was destroyed and its parts deleted. NOT_FOUND while it is there."""
 
 @_typing.type_check_only
 class RecordingServiceAsyncStub(RecordingServiceStub):
@@ -60,6 +86,32 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     """One recording."""
     ListRecordings: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.ListRecordingsRequest, _recording_service_pb2.ListRecordingsResponse]  # type: ignore[assignment]
     """The site's recordings, latest end first."""
+    StartUpload: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.StartUploadRequest, _recording_service_pb2.Upload]  # type: ignore[assignment]
+    """Announces the content of a recording of sound or picture, and says which parts have come: begin with it, and begin
+    again with it after a break. CONTENT_REFUSED where other content is on its way or there; WRONG_STATE for a transcript.
+    """
+    UploadPart: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.UploadPartRequest, _recording_service_pb2.Upload]  # type: ignore[assignment]
+    """Brings one part; the same part again changes nothing. CONTENT_REFUSED when its size or checksum is not what was
+    announced, when another part has come for the place, or when the first one does not begin like its media type.
+    """
+    CompleteUpload: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.CompleteUploadRequest, _recording_pb2.Recording]  # type: ignore[assignment]
+    """Ends an upload: every part must have come, the checksum agree, and the file be whole as its container tells.
+    CONTENT_REFUSED otherwise; with a wrong checksum or a broken file the parts are dropped, so that it may begin again.
+    """
+    StartPlayback: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.StartPlaybackRequest, _recording_service_pb2.Playback]  # type: ignore[assignment]
+    """Opens a recording for the caller, for a quarter of an hour, and notes it in the audit log. A transcript shows no
+    personal data; `unmasked` needs the permission recordings.unmask as well. CONTENT_REFUSED where there is nothing to play.
+    """
+    ReadContent: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.ReadContentRequest, _recording_service_pb2.ReadContentResponse]  # type: ignore[assignment]
+    """A piece of sound or picture. PERMISSION_MISSING with another person's playback, NOT_FOUND once it ended."""
+    GetTranscript: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.GetTranscriptRequest, _recording_service_pb2.Transcript]  # type: ignore[assignment]
+    """The messages of a conversation, oldest first, as intake has them now."""
+    HoldRecording: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.HoldRecordingRequest, _recording_pb2.Recording]  # type: ignore[assignment]
+    """Keeps a content whatever its age and whoever asks to be forgotten, until the hold is lifted."""
+    ReleaseRecording: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.ReleaseRecordingRequest, _recording_pb2.Recording]  # type: ignore[assignment]
+    """Lifts a hold; what should have gone meanwhile goes now."""
+    GetDeletionProof: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.GetDeletionProofRequest, _recording_service_pb2.DeletionProof]  # type: ignore[assignment]
+    """Proof that a content is gone: when its key was destroyed and its parts deleted. NOT_FOUND while it is there."""
 
 class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Recordings of service. A conversation or call registers its own when it ends; what is recorded elsewhere is registered
@@ -91,5 +143,85 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recording_service_pb2.ListRecordingsResponse, _abc.Awaitable[_recording_service_pb2.ListRecordingsResponse]]:
         """The site's recordings, latest end first."""
+
+    @_abc_1.abstractmethod
+    def StartUpload(
+        self,
+        request: _recording_service_pb2.StartUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.Upload, _abc.Awaitable[_recording_service_pb2.Upload]]:
+        """Announces the content of a recording of sound or picture, and says which parts have come: begin with it, and begin
+        again with it after a break. CONTENT_REFUSED where other content is on its way or there; WRONG_STATE for a transcript.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadPart(
+        self,
+        request: _recording_service_pb2.UploadPartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.Upload, _abc.Awaitable[_recording_service_pb2.Upload]]:
+        """Brings one part; the same part again changes nothing. CONTENT_REFUSED when its size or checksum is not what was
+        announced, when another part has come for the place, or when the first one does not begin like its media type.
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteUpload(
+        self,
+        request: _recording_service_pb2.CompleteUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.Recording, _abc.Awaitable[_recording_pb2.Recording]]:
+        """Ends an upload: every part must have come, the checksum agree, and the file be whole as its container tells.
+        CONTENT_REFUSED otherwise; with a wrong checksum or a broken file the parts are dropped, so that it may begin again.
+        """
+
+    @_abc_1.abstractmethod
+    def StartPlayback(
+        self,
+        request: _recording_service_pb2.StartPlaybackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.Playback, _abc.Awaitable[_recording_service_pb2.Playback]]:
+        """Opens a recording for the caller, for a quarter of an hour, and notes it in the audit log. A transcript shows no
+        personal data; `unmasked` needs the permission recordings.unmask as well. CONTENT_REFUSED where there is nothing to play.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadContent(
+        self,
+        request: _recording_service_pb2.ReadContentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.ReadContentResponse, _abc.Awaitable[_recording_service_pb2.ReadContentResponse]]:
+        """A piece of sound or picture. PERMISSION_MISSING with another person's playback, NOT_FOUND once it ended."""
+
+    @_abc_1.abstractmethod
+    def GetTranscript(
+        self,
+        request: _recording_service_pb2.GetTranscriptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.Transcript, _abc.Awaitable[_recording_service_pb2.Transcript]]:
+        """The messages of a conversation, oldest first, as intake has them now."""
+
+    @_abc_1.abstractmethod
+    def HoldRecording(
+        self,
+        request: _recording_service_pb2.HoldRecordingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.Recording, _abc.Awaitable[_recording_pb2.Recording]]:
+        """Keeps a content whatever its age and whoever asks to be forgotten, until the hold is lifted."""
+
+    @_abc_1.abstractmethod
+    def ReleaseRecording(
+        self,
+        request: _recording_service_pb2.ReleaseRecordingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.Recording, _abc.Awaitable[_recording_pb2.Recording]]:
+        """Lifts a hold; what should have gone meanwhile goes now."""
+
+    @_abc_1.abstractmethod
+    def GetDeletionProof(
+        self,
+        request: _recording_service_pb2.GetDeletionProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.DeletionProof, _abc.Awaitable[_recording_service_pb2.DeletionProof]]:
+        """Proof that a content is gone: when its key was destroyed and its parts deleted. NOT_FOUND while it is there."""
 
 def add_RecordingServiceServicer_to_server(servicer: RecordingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
