@@ -58,7 +58,7 @@ OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
 # How soon a version that begins or is reloaded shows in the metrics.
 STANDING_SECONDS = 2.0
 # Durable consumers that must have had an event before the outbox forgets it.
-CONSUMERS = ("crm-conversations", "crm-erasure", "qa-conversations")
+CONSUMERS = ("crm-conversations", "crm-erasure", "qa-conversations", "qa-metrics")
 # Durable consumers of earlier releases.
 RETIRED = ("intake-search",)
 

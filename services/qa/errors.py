@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kefu.common.v1 import errors_pb2
 
-from services.kit.errors import FailedPrecondition, NotFound
+from services.kit.errors import FailedPrecondition, NotFound, PermissionDenied
 
 
 def not_found(name: str) -> NotFound:
@@ -25,3 +25,18 @@ def refused(name: str, fault: str) -> FailedPrecondition:
 def not_drawn(name: str, fault: str) -> FailedPrecondition:
     """A recording cannot be replaced."""
     return FailedPrecondition(errors_pb2.ERROR_REASON_DRAW_REFUSED, {"name": name, "fault": fault})
+
+
+def second_person(permission: str) -> PermissionDenied:
+    """Whoever asked may not decide."""
+    return PermissionDenied(errors_pb2.ERROR_REASON_SECOND_PERSON, {"permission": permission})
+
+
+def not_yours(who: str) -> PermissionDenied:
+    """Only one person may do this: `who` as REVIEWER or REVIEWED."""
+    return PermissionDenied(errors_pb2.ERROR_REASON_ONLY_ONE_MAY, {"who": who})
+
+
+def forbidden(setting: str) -> FailedPrecondition:
+    """The site's profile does not allow it."""
+    return FailedPrecondition(errors_pb2.ERROR_REASON_PROFILE_FORBIDS, {"setting": setting})

@@ -13,10 +13,15 @@ class QaMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._registered = metrics.counter("kefu_qa_recordings_registered_total")
         self._missing = metrics.gauge("kefu_qa_recordings_missing")
+        self._reviews = metrics.counter("kefu_qa_reviews_total")
 
     def registered(self, site: str, kind: str) -> None:
         """A recording was registered."""
         self._registered[site, kind].inc()
+
+    def reviewed(self, site: str, transition: str) -> None:
+        """A review was assigned, submitted, answered, or is overdue."""
+        self._reviews[site, transition].inc()
 
     def missing(self, by_site: Mapping[tuple[str, str], int]) -> None:
         """Recordings, by site and kind, whose content was due and has not come."""

@@ -12,7 +12,7 @@ from services.kit.schedules import Scheduler
 from services.kit.timers import Dispatcher
 
 # Durable consumers that must have had an event before the outbox forgets it.
-CONSUMERS = ("intake-people", "qa-people")
+CONSUMERS = ("intake-people", "qa-people", "qa-presence")
 
 
 class Worker:

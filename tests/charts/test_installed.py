@@ -30,7 +30,15 @@ from tests.charts.helm import Release, render
 from tests.charts.mounted import Mounted, Secrets, secrets
 
 SERVICES = ("crm", "gateway", "intake", "qa", "staffing")
-RUN = ("kefu-intake", "kefu-staffing", "kefu-crm", "kefu-qa", "kefu-gateway", "kefu-gateway-stream", "kefu-gateway-work")
+RUN = (
+    "kefu-intake",
+    "kefu-staffing",
+    "kefu-crm",
+    "kefu-qa",
+    "kefu-gateway",
+    "kefu-gateway-stream",
+    "kefu-gateway-work",
+)
 LISTENS = ("KEFU_LISTEN", "KEFU_HEALTH_LISTEN", "KEFU_METRICS_LISTEN", "KEFU_GATEWAY_LISTEN", "KEFU_STREAM_LISTEN")
 READY_SECONDS = 90
 ACCOUNT = {"KEFU_CLIENT_ID": "smoke", "KEFU_CLIENT_SECRET": "s" * 40}

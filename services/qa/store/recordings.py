@@ -28,6 +28,9 @@ _MISS: Final = f"""
 UPDATE recordings SET missing = true WHERE site = $1 AND recording_id = $2 AND state = 'REGISTERED' AND NOT missing
 RETURNING {_COLUMNS}
 """
+_REVIEWED: Final = """
+UPDATE recordings SET state = 'REVIEWED' WHERE site = $1 AND recording_id = $2 AND state = 'SAMPLED'
+"""
 _MISSING: Final = "SELECT site, kind, count(*) AS number FROM recordings WHERE missing GROUP BY site, kind"
 
 
@@ -60,6 +63,11 @@ async def miss(tx: Transaction, site: str, recording_id: str) -> Recording | Non
     """Mark one whose content has not come; None where it has, or was marked before."""
     row = await tx.fetchrow(_MISS, site, recording_id)
     return None if row is None else recording_of(row)
+
+
+async def reviewed(tx: Transaction, site: str, recording_id: str) -> None:
+    """A review of a drawn recording is there."""
+    await tx.execute(_REVIEWED, site, recording_id)
 
 
 async def missing(database: Database) -> dict[tuple[str, str], int]:
