@@ -10,7 +10,6 @@ from kefu.qa.v1 import draw_service_pb2 as api
 from kefu.qa.v1 import draw_service_pb2_grpc as api_grpc
 
 from services.kit import pages
-from services.kit.audit import Entry
 from services.kit.call import current
 from services.kit.db import Transaction
 from services.policy.desk import Desk
@@ -18,7 +17,6 @@ from services.qa import convert_draws as convert
 from services.qa.commands.draws import Draws
 from services.qa.commands.replacements import Replacements
 from services.qa.servicer.names import DRAW, SITE, Context, sample_ids, size_of
-from services.qa.store import conversations
 from services.qa.store import draws as store
 
 _LAST: Final = ["9999-12-31T00:00:00+00:00", ""]
@@ -125,15 +123,3 @@ class DrawServicer(api_grpc.DrawServiceServicer):
             return convert.sample_to(site, draw, gone)
 
         return await self._desk.write(site, run, api.Sample)
-
-    async def AssignSupervisor(self, request: api.AssignSupervisorRequest, context: Context) -> api.Supervision:
-        """Say who supervises somebody."""
-        (site,) = SITE.parse(request.parent, "parent")
-
-        async def run(tx: Transaction, actor: str) -> api.Supervision:
-            await conversations.supervise(tx, site, request.person, request.supervisor)
-            name = f"sites/{site}/people/{request.person}"
-            tx.audit(Entry(site, actor, "supervisor.assign", name, request.supervisor))
-            return api.Supervision(person=request.person, supervisor=request.supervisor)
-
-        return await self._desk.write(site, run, api.Supervision)

@@ -104,7 +104,7 @@ class Draw(_message.Message):
         SHORTFALL_FIELD_NUMBER: _builtins.int
         CAUSE_FIELD_NUMBER: _builtins.int
         unit: _builtins.str
-        """A person, a supervisor, or "team"."""
+        """A person; the team of a supervisor; or "team" for everybody."""
         size: _builtins.int
         """Recordings in the frame."""
         wanted: _builtins.int
@@ -636,63 +636,3 @@ class ReplaceSampleRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplaceSampleRequest: _TypeAlias = ReplaceSampleRequest  # noqa: Y015
-
-@_typing.final
-class Supervision(_message.Message):
-    """Who supervises somebody."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_FIELD_NUMBER: _builtins.int
-    SUPERVISOR_FIELD_NUMBER: _builtins.int
-    person: _builtins.str
-    """Id of the person."""
-    supervisor: _builtins.str
-    """Id of the supervisor; empty for nobody."""
-    def __init__(
-        self,
-        *,
-        person: _builtins.str = ...,
-        supervisor: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "supervisor", b"supervisor"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Supervision: _TypeAlias = Supervision  # noqa: Y015
-
-@_typing.final
-class AssignSupervisorRequest(_message.Message):
-    """Request of AssignSupervisor."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PARENT_FIELD_NUMBER: _builtins.int
-    PERSON_FIELD_NUMBER: _builtins.int
-    SUPERVISOR_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    parent: _builtins.str
-    """The site, sites/{site}."""
-    person: _builtins.str
-    """Id of the person."""
-    supervisor: _builtins.str
-    """Id of the supervisor; empty for nobody."""
-    request_id: _builtins.str
-    """Idempotency key, a UUID chosen by the caller."""
-    def __init__(
-        self,
-        *,
-        parent: _builtins.str = ...,
-        person: _builtins.str = ...,
-        supervisor: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "person", b"person", "request_id", b"request_id", "supervisor", b"supervisor"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AssignSupervisorRequest: _TypeAlias = AssignSupervisorRequest  # noqa: Y015

@@ -75,11 +75,6 @@ class DrawServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReplaceSampleRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Sample.FromString,
                 _registered_method=True)
-        self.AssignSupervisor = channel.unary_unary(
-                '/kefu.qa.v1.DrawService/AssignSupervisor',
-                request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.AssignSupervisorRequest.SerializeToString,
-                response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Supervision.FromString,
-                _registered_method=True)
 
 
 class DrawServiceServicer:
@@ -144,13 +139,6 @@ class DrawServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def AssignSupervisor(self, request, context):
-        """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
 
 def add_DrawServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -193,11 +181,6 @@ def add_DrawServiceServicer_to_server(servicer, server):
                     servicer.ReplaceSample,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReplaceSampleRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Sample.SerializeToString,
-            ),
-            'AssignSupervisor': grpc.unary_unary_rpc_method_handler(
-                    servicer.AssignSupervisor,
-                    request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.AssignSupervisorRequest.FromString,
-                    response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Supervision.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -417,33 +400,6 @@ class DrawService:
             '/kefu.qa.v1.DrawService/ReplaceSample',
             kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReplaceSampleRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_draw__service__pb2.Sample.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def AssignSupervisor(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/kefu.qa.v1.DrawService/AssignSupervisor',
-            kefu_dot_qa_dot_v1_dot_draw__service__pb2.AssignSupervisorRequest.SerializeToString,
-            kefu_dot_qa_dot_v1_dot_draw__service__pb2.Supervision.FromString,
             options,
             channel_credentials,
             insecure,

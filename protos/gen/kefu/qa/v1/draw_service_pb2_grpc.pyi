@@ -53,8 +53,6 @@ class DrawServiceStub:
     """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
     seed. DRAW_REFUSED when it was not drawn or was replaced already.
     """
-    AssignSupervisor: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.AssignSupervisorRequest, _draw_service_pb2.Supervision]
-    """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each."""
 
 @_typing.type_check_only
 class DrawServiceAsyncStub(DrawServiceStub):
@@ -81,8 +79,6 @@ class DrawServiceAsyncStub(DrawServiceStub):
     """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
     seed. DRAW_REFUSED when it was not drawn or was replaced already.
     """
-    AssignSupervisor: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.AssignSupervisorRequest, _draw_service_pb2.Supervision]  # type: ignore[assignment]
-    """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each."""
 
 class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
     """Random draws of recordings for review, so made that nobody can choose them and everybody can run them again."""
@@ -154,13 +150,5 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
         seed. DRAW_REFUSED when it was not drawn or was replaced already.
         """
-
-    @_abc_1.abstractmethod
-    def AssignSupervisor(
-        self,
-        request: _draw_service_pb2.AssignSupervisorRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_draw_service_pb2.Supervision, _abc.Awaitable[_draw_service_pb2.Supervision]]:
-        """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each."""
 
 def add_DrawServiceServicer_to_server(servicer: DrawServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
