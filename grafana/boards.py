@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from grafana import rules
 from grafana.loyalty import loyalty
+from grafana.quality import quality
 from grafana.shared import (
     FAILED_CALLS,
     KEPT,
@@ -29,6 +30,7 @@ def boards() -> Iterator[Board]:
     yield _on_call()
     yield _service_level()
     yield _queues()
+    yield quality()
     yield loyalty()
     yield _work()
     yield _slo()
