@@ -19,7 +19,8 @@ from services.kit.audit import Entry
 from services.kit.db import Database, Transaction
 from services.kit.errors import Aborted
 
-BATCH: Final = 20_000
+# More would not be sorted in the memory that PostgreSQL gives a statement.
+BATCH: Final = 10_000
 
 
 class Import:
