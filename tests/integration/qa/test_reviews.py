@@ -178,7 +178,7 @@ async def test_a_review_that_is_not_done_in_time_is_overdue(room: Room, database
         for one in (late, done)
     ]
     async with database.transaction() as tx:
-        await room.qa.parts.reviews.due(timers, tx)
+        await room.qa.parts.judging.reviews.due(timers, tx)
     listed = await room.reviews().ListReviews(api.ListReviewsRequest(parent=room.parent, overdue=True))
     assert [one.name for one in listed.reviews] == [late.name]
 
