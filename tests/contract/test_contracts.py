@@ -28,6 +28,12 @@ _NOT_PERSONAL = {
     "kefu.crm.v1.Campaign.subject": "the company's template, in which {name} is not filled yet",
     "kefu.crm.v1.Survey.subject": "likewise",
     "kefu.crm.v1.CampaignCount.reason": "from a closed list",
+    "kefu.qa.v1.DrawRecord": "a record that everybody may read",
+    "kefu.qa.v1.Verifier": "a program",
+    "kefu.qa.v1.ReplaceSampleRequest.reason": "from a closed list",
+    "kefu.qa.v1.Recording.subject": "a resource name",
+    "kefu.qa.v1.RegisterRecordingRequest.subject": "a resource name",
+    "kefu.events.v1.RecordingChanged.subject": "a resource name",
     "kefu.policy.v1": "rules of a site, written for everybody",
 }
 

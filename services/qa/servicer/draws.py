@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from kefu.qa.v1 import draw_service_pb2 as api
@@ -21,6 +22,7 @@ from services.qa.store import draws as store
 
 _LAST: Final = ["9999-12-31T00:00:00+00:00", ""]
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
+VERIFIER: Final = Path(__file__).parents[1] / "verify_draw.py"
 PIECE_BYTES: Final = 4 << 20
 
 
@@ -31,6 +33,7 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         self._desk = desk
         self._draws = draws
         self._replacements = replacements
+        self._verifier = VERIFIER.read_bytes()
 
     async def ListCommitments(
         self, request: api.ListCommitmentsRequest, context: Context
@@ -95,6 +98,11 @@ class DrawServicer(api_grpc.DrawServiceServicer):
             sha256 = (await store.get(tx, site, id_))["frame_sha256"]
         piece, size = await self._draws.frames.piece(sha256, request.offset, PIECE_BYTES)
         return api.ReadFrameResponse(piece=piece, size_bytes=size, sha256=sha256)
+
+    async def GetVerifier(self, request: api.GetVerifierRequest, context: Context) -> api.Verifier:
+        """The program that runs a draw again."""
+        SITE.parse(request.parent, "parent")
+        return api.Verifier(file_name=VERIFIER.name, media_type="text/x-python", content=self._verifier)
 
     async def CreateSpotCheck(self, request: api.CreateSpotCheckRequest, context: Context) -> api.Draw:
         """Draw at once from the last days."""

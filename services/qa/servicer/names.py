@@ -33,31 +33,30 @@ def size_of(request: Any) -> int:
 
 def recording_ids(name: str, field: str = "name") -> tuple[str, str]:
     """Site and id of a recording's name; raises InvalidArgument."""
-    site, id_ = RECORDING.parse(name, field)
-    return site, uuid_of(id_, field)
+    return uuid_ids(RECORDING, name, field)
 
 
 def playback_ids(name: str) -> tuple[str, str, str]:
     """Site, recording and id of a playback's name; raises InvalidArgument."""
     site, recording, playback = PLAYBACK.parse(name)
-    return site, uuid_of(recording), uuid_of(playback)
+    return site, uuid_of(recording, "recording"), uuid_of(playback, "playback")
 
 
 def sample_ids(name: str) -> tuple[str, str, str]:
     """Site, draw and recording of a sample's name; raises InvalidArgument."""
     site, draw, recording = SAMPLE.parse(name)
-    return site, draw, uuid_of(recording)
+    return site, draw, uuid_of(recording, "sample")
 
 
-def uuid_ids(form: ResourceName, name: str) -> tuple[str, str]:
+def uuid_ids(form: ResourceName, name: str, field: str = "name") -> tuple[str, str]:
     """Site and id of a resource whose ids are UUIDs; raises InvalidArgument."""
-    site, id_ = form.parse(name)
-    return site, uuid_of(id_)
+    site, id_ = form.parse(name, field)
+    return site, uuid_of(id_, form.variables[-1], field)
 
 
-def uuid_of(id_: str, field: str = "name") -> str:
+def uuid_of(id_: str, kind: str, field: str = "name") -> str:
     """An id that is a UUID, in its usual form; raises InvalidArgument."""
     try:
         return str(UUID(id_))
     except ValueError as error:
-        raise InvalidArgument.field(field, "ends in an id that is a UUID", "uuid") from error
+        raise InvalidArgument.field(field, f"ends in the id of a {kind}, a UUID", f"{kind}.id") from error

@@ -65,6 +65,11 @@ class DrawServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameResponse.FromString,
                 _registered_method=True)
+        self.GetVerifier = channel.unary_unary(
+                '/kefu.qa.v1.DrawService/GetVerifier',
+                request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.GetVerifierRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Verifier.FromString,
+                _registered_method=True)
         self.CreateSpotCheck = channel.unary_unary(
                 '/kefu.qa.v1.DrawService/CreateSpotCheck',
                 request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.CreateSpotCheckRequest.SerializeToString,
@@ -123,6 +128,13 @@ class DrawServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVerifier(self, request, context):
+        """The program that runs a draw again: one file, for any Python, without anything of Kefu.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSpotCheck(self, request, context):
         """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
         never counts among the random draws of the week.
@@ -171,6 +183,11 @@ def add_DrawServiceServicer_to_server(servicer, server):
                     servicer.ReadFrame,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameResponse.SerializeToString,
+            ),
+            'GetVerifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVerifier,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.GetVerifierRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Verifier.SerializeToString,
             ),
             'CreateSpotCheck': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSpotCheck,
@@ -346,6 +363,33 @@ class DrawService:
             '/kefu.qa.v1.DrawService/ReadFrame',
             kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVerifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.DrawService/GetVerifier',
+            kefu_dot_qa_dot_v1_dot_draw__service__pb2.GetVerifierRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_draw__service__pb2.Verifier.FromString,
             options,
             channel_credentials,
             insecure,

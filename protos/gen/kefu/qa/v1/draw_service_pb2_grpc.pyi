@@ -45,6 +45,8 @@ class DrawServiceStub:
     """The published record (DRAW.json): with the frame, all that verify-draw needs."""
     ReadFrame: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.ReadFrameRequest, _draw_service_pb2.ReadFrameResponse]
     """A piece of a draw's frame."""
+    GetVerifier: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.GetVerifierRequest, _draw_service_pb2.Verifier]
+    """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
     CreateSpotCheck: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.CreateSpotCheckRequest, _draw_service_pb2.Draw]
     """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
     never counts among the random draws of the week.
@@ -71,6 +73,8 @@ class DrawServiceAsyncStub(DrawServiceStub):
     """The published record (DRAW.json): with the frame, all that verify-draw needs."""
     ReadFrame: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.ReadFrameRequest, _draw_service_pb2.ReadFrameResponse]  # type: ignore[assignment]
     """A piece of a draw's frame."""
+    GetVerifier: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.GetVerifierRequest, _draw_service_pb2.Verifier]  # type: ignore[assignment]
+    """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
     CreateSpotCheck: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.CreateSpotCheckRequest, _draw_service_pb2.Draw]  # type: ignore[assignment]
     """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
     never counts among the random draws of the week.
@@ -130,6 +134,14 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_draw_service_pb2.ReadFrameResponse, _abc.Awaitable[_draw_service_pb2.ReadFrameResponse]]:
         """A piece of a draw's frame."""
+
+    @_abc_1.abstractmethod
+    def GetVerifier(
+        self,
+        request: _draw_service_pb2.GetVerifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_draw_service_pb2.Verifier, _abc.Awaitable[_draw_service_pb2.Verifier]]:
+        """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
 
     @_abc_1.abstractmethod
     def CreateSpotCheck(
