@@ -51,6 +51,7 @@ def drive(stack: Stack) -> Done:
     _act(stack, quiet, breached, "leave")
     _present(stack, "wangfang")
     _serve(stack, slow, waiting, canaries)
+    _play(stack, slow)
     _forget(stack)
     _buy(stack)
     _listen(stack)
@@ -132,6 +133,19 @@ def _serve(stack: Stack, name: str, customer: str, canaries: dict[str, str]) -> 
         source="SEARCH",
     )
     _act(stack, customer, name, "rate", score=5, comment=canaries["comment"])
+
+
+def _play(stack: Stack, conversation: str) -> None:
+    """Read the transcript of a conversation that has ended, which qa keeps as a recording and asks intake for."""
+    token = stack.person("boss", "supervisor")
+
+    def recorded() -> str:
+        found = stack.rest("GET", f"sites/{SITE}/recordings", token).get("recordings", ())
+        return next((str(one["name"]) for one in found if one.get("subject") == conversation), "")
+
+    recording = until(recorded, "the recording of a conversation that has ended")
+    playback = stack.rest("POST", f"{recording}/playbacks", token, {})["name"]
+    assert stack.rest("GET", f"{playback}:transcript", token)["lines"]
 
 
 def _forget(stack: Stack) -> None:

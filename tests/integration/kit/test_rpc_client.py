@@ -100,25 +100,24 @@ class Hole:
         writer.close()
 
 
-async def test_a_stream_into_a_black_hole_ends(
-    running: Running, contract: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stream_into_a_black_hole_ends(contract: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "PING_SECONDS", 1)
     monkeypatch.setattr(target, "PING_ANSWER_SECONDS", 1)
-    hole = Hole(running.address)
-    server = await asyncio.start_server(hole.forward, "127.0.0.1", 0)
-    address = f"ipv4:127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        async with ClientChannel(Target(address), token=running.token) as channel, asyncio.timeout(20):
-            stub = contract.rpc.EchoServiceStub(channel)
-            answers = aiter(stub.SayMany(contract.pb.SayRequest(name="sites/desk", fault="wait")))
-            await anext(answers)
-            hole.open.clear()
-            with pytest.raises(Unavailable):
+    async with serve(contract.registered(), keys_folder=tmp_path) as there:
+        hole = Hole(there.address)
+        way = await asyncio.start_server(hole.forward, "127.0.0.1", 0)
+        address = f"ipv4:127.0.0.1:{way.sockets[0].getsockname()[1]}"
+        try:
+            async with ClientChannel(Target(address), token=there.token) as channel, asyncio.timeout(20):
+                stub = contract.rpc.EchoServiceStub(channel)
+                answers = aiter(stub.SayMany(contract.pb.SayRequest(name="sites/desk", fault="wait")))
                 await anext(answers)
-    finally:
-        hole.open.set()
-        server.close()
+                hole.open.clear()
+                with pytest.raises(Unavailable):
+                    await anext(answers)
+        finally:
+            hole.open.set()
+            way.close()
 
 
 async def test_calls_made_are_measured(running: Running, contract: Any) -> None:
