@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +25,8 @@ MATTER: Final = ResourceName("sites/{site}/matters/{matter}")
 PAGE_MOST: Final = 500
 
 Context = Any
+# Sorts after everything, as `pages` gives positions.
+END: Final = ["9999-12-31T00:00:00+00:00", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
 
 
 def size_of(request: Any) -> int:
@@ -47,6 +50,12 @@ def sample_ids(name: str) -> tuple[str, str, str]:
     """Site, draw and recording of a sample's name; raises InvalidArgument."""
     site, draw, recording = SAMPLE.parse(name)
     return site, draw, uuid_of(recording)
+
+
+def before_of(request: Any) -> tuple[datetime, str]:
+    """The instant and id before which a page begins, latest first."""
+    at, id_ = pages.decode(request) or END
+    return datetime.fromisoformat(at), id_
 
 
 def uuid_ids(form: ResourceName, name: str) -> tuple[str, str]:

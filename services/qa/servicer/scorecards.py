@@ -159,7 +159,7 @@ def _scorecard_to(card: Scorecard) -> api.Scorecard:
         score=card.score,
         grade=card.grade,
         coefficient=card.coefficient,
-        lines=[api.ScorecardLine(**line) for line in card.lines],
+        lines=[api.ScorecardLine(**{k: v for k, v in line.items() if k != "lower"}) for line in card.lines],
         unmeasured=card.unmeasured,
         imported=card.imported,
         profile_version=card.profile_version,

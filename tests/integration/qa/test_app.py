@@ -34,7 +34,9 @@ START = datetime(2026, 11, 2, 1, tzinfo=UTC)
 class Whole:
     """A qa with its worker, in virtual time."""
 
-    def __init__(self, channel: ClientChannel, database: Database, nats_url: str) -> None:
+    def __init__(self, channel: ClientChannel, database: Database, nats_url: str, keys: TestKeys, port: int) -> None:
+        self.keys = keys
+        self.address = f"127.0.0.1:{port}"
         self.channel = channel
         self.database = database
         self.recordings: Any = RecordingServiceStub(channel)
@@ -97,7 +99,7 @@ async def whole(databases: Databases, nats_url: str, tmp_path_factory: pytest.Te
     await app.start(work=True)
     try:
         async with ClientChannel(Target(f"ipv4:127.0.0.1:{app.server.port}"), token=keys.token) as opened:
-            yield Whole(opened, app.database, nats_url)
+            yield Whole(opened, app.database, nats_url, keys, app.server.port)
     finally:
         await app.stop(drain_seconds=0)
 
