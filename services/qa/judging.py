@@ -7,6 +7,8 @@ from typing import Any
 
 from kefu.qa.v1 import (
     appraisal_service_pb2_grpc,
+    bonus_service_pb2_grpc,
+    calibration_service_pb2_grpc,
     matter_service_pb2_grpc,
     review_service_pb2_grpc,
     scorecard_service_pb2_grpc,
@@ -20,6 +22,8 @@ from services.kit.timers import Timer
 from services.policy.desk import Desk, SiteProfiles
 from services.qa.commands import collect, neighbours, reviews
 from services.qa.commands.appraisals import Appraisals
+from services.qa.commands.bonuses import Bonuses
+from services.qa.commands.calibrations import Calibrations
 from services.qa.commands.collect import Collector
 from services.qa.commands.matters import Matters
 from services.qa.commands.reviews import Reviews
@@ -28,6 +32,8 @@ from services.qa.commands.scorecards import Scorecards
 from services.qa.metrics import QaMetrics
 from services.qa.nightly import Nightly
 from services.qa.servicer.appraisals import AppraisalServicer
+from services.qa.servicer.bonuses import BonusServicer
+from services.qa.servicer.calibrations import CalibrationServicer
 from services.qa.servicer.matters import MatterServicer
 from services.qa.servicer.reviews import ReviewServicer
 from services.qa.servicer.scorecards import ScorecardServicer
@@ -43,6 +49,8 @@ class Judging:
         self.reviews = Reviews(profiles, database.new_id, metrics.reviewed)
         self.collector = Collector(profiles)
         self.scorecards = Scorecards(profiles)
+        self.calibrations = Calibrations(profiles, database.new_id)
+        self.bonuses = Bonuses(profiles)
         self.matters = Matters(profiles, database.new_id)
         self.appraisals = Appraisals(profiles, self.scorecards, self.matters, vault, database.new_id)
 
@@ -61,6 +69,11 @@ class Judging:
                 appraisal_service_pb2_grpc.add_AppraisalServiceServicer_to_server,
                 AppraisalServicer(desk, self.appraisals),
             ),
+            (
+                calibration_service_pb2_grpc.add_CalibrationServiceServicer_to_server,
+                CalibrationServicer(desk, self.calibrations),
+            ),
+            (bonus_service_pb2_grpc.add_BonusServiceServicer_to_server, BonusServicer(desk, self.bonuses)),
             (matter_service_pb2_grpc.add_MatterServiceServicer_to_server, MatterServicer(desk, self.matters)),
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +22,8 @@ MEMBER: Final = ResourceName("sites/{site}/members/{member}")
 PERSON: Final = ResourceName("sites/{site}/people/{person}")
 SCORECARD: Final = ResourceName("sites/{site}/people/{person}/scorecards/{period}")
 APPRAISAL: Final = ResourceName("sites/{site}/appraisals/{appraisal}")
+CALIBRATION: Final = ResourceName("sites/{site}/calibrations/{calibration}")
+BONUS_POOL: Final = ResourceName("sites/{site}/bonusPools/{bonus_pool}")
 MATTER: Final = ResourceName("sites/{site}/matters/{matter}")
 PAGE_MOST: Final = 500
 
@@ -50,6 +53,17 @@ def sample_ids(name: str) -> tuple[str, str, str]:
     """Site, draw and recording of a sample's name; raises InvalidArgument."""
     site, draw, recording = SAMPLE.parse(name)
     return site, draw, uuid_of(recording)
+
+
+def ids_of_site(site: str, names: Iterable[str]) -> list[str]:
+    """The ids of recordings of one site; raises InvalidArgument."""
+    ids = []
+    for index, name in enumerate(names):
+        other, id_ = recording_ids(name, f"recordings[{index}]")
+        if other != site:
+            raise InvalidArgument.field(f"recordings[{index}]", "must be of the same site", "recordings.site")
+        ids.append(id_)
+    return ids
 
 
 def before_of(request: Any) -> tuple[datetime, str]:

@@ -30,7 +30,7 @@ from services.qa.servicer.names import (
     SITE,
     Context,
     before_of,
-    recording_ids,
+    ids_of_site,
     size_of,
     uuid_ids,
 )
@@ -120,7 +120,7 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
     async def AssignReviews(self, request: api.AssignReviewsRequest, context: Context) -> api.AssignReviewsResponse:
         """Assign recordings to reviewers."""
         (site,) = SITE.parse(request.parent, "parent")
-        ids = [_of_site(site, name, index) for index, name in enumerate(request.recordings)]
+        ids = ids_of_site(site, request.recordings)
         origin = pb.Review.Origin.Name(request.origin).removeprefix("ORIGIN_")
 
         async def run(tx: Transaction, actor: str) -> api.AssignReviewsResponse:
@@ -211,13 +211,6 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
             return review_to(await run(tx, site, id_, actor))
 
         return await self._desk.write(site, handler, pb.Review)
-
-
-def _of_site(site: str, name: str, index: int) -> str:
-    other, id_ = recording_ids(name, f"recordings[{index}]")
-    if other != site:
-        raise InvalidArgument.field(f"recordings[{index}]", "must be of the same site", "recordings.site")
-    return id_
 
 
 def _member_to(site: str, member: Member) -> pb.Member:

@@ -31,11 +31,6 @@ SELECT {_COLUMNS} FROM matters
 WHERE site = $1 AND (opened_at, matter_id) < ($2, $3::uuid) AND ($4 = '' OR kind = $4) AND ($5 = '' OR state = $5)
   AND ($6 = '' OR person = $6) ORDER BY opened_at DESC, matter_id DESC LIMIT $7
 """
-_CUTS: Final = """
-SELECT person, count(*) AS number FROM matters
-WHERE site = $1 AND kind = 'PENALTY' AND code = 'BONUS_CUT' AND state = 'APPLIED' AND ended_at >= $2 AND ended_at < $3
-GROUP BY person
-"""
 
 
 async def insert(tx: Transaction, matter: Matter) -> None:
@@ -76,11 +71,6 @@ async def page(
 ) -> list[Matter]:
     """Matters before a position, latest first."""
     return [_matter(row) for row in await tx.fetch(_PAGE, site, *before, kind, state, person, limit)]
-
-
-async def cuts(tx: Reading, site: str, begin: datetime, end: datetime) -> dict[str, int]:
-    """Person → cuts of the bonus that were applied in a time."""
-    return {row["person"]: row["number"] for row in await tx.fetch(_CUTS, site, begin, end)}
 
 
 def _matter(row: Any) -> Matter:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.qa.v1 import appraisal_service_pb2 as api
+from kefu.qa.v1 import calibration_service_pb2 as calibration_api
 from kefu.qa.v1 import matter_service_pb2 as matters_api
 from kefu.qa.v1.appraisal_service_pb2_grpc import AppraisalServiceStub
+from kefu.qa.v1.bonus_service_pb2_grpc import BonusServiceStub
+from kefu.qa.v1.calibration_service_pb2_grpc import CalibrationServiceStub
 from kefu.qa.v1.matter_service_pb2_grpc import MatterServiceStub
 from kefu.qa.v1.recording_service_pb2_grpc import RecordingServiceStub
 from kefu.qa.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -17,6 +21,7 @@ from tests.integration.qa.test_app import Whole
 from tests.integration.qa.working import Works
 
 Matter = matters_api.Matter
+Calibration = calibration_api.Calibration
 
 
 class Season:
@@ -49,6 +54,26 @@ class Season:
 
     def matters(self, who: str = "boss", role: str = "manager") -> Any:
         return MatterServiceStub(self._channel(who, role))
+
+    def calibrations(self, who: str = "boss", role: str = "manager") -> Any:
+        return CalibrationServiceStub(self._channel(who, role))
+
+    def bonuses(self, who: str = "boss", role: str = "manager") -> Any:
+        return BonusServiceStub(self._channel(who, role))
+
+    async def calibrated(self, recordings: Sequence[str], marks: Mapping[str, Sequence[int]]) -> Calibration:
+        """A session: reviewer → marks of the recordings in order; closed."""
+        request = calibration_api.CreateCalibrationRequest(
+            parent=self.parent, series="conversations", recordings=recordings, reviewers=sorted(marks)
+        )
+        opened: Calibration = await self.calibrations().CreateCalibration(request)
+        for reviewer, given in marks.items():
+            for recording, mark in zip(recordings, given, strict=True):
+                marked = calibration_api.MarkCalibrationRequest(name=opened.name, recording=recording, mark=mark)
+                await self.calibrations(reviewer, "reviewer").MarkCalibration(marked)
+        close = calibration_api.CloseCalibrationRequest(name=opened.name)
+        closed: Calibration = await self.calibrations().CloseCalibration(close)
+        return closed
 
     async def open(self, period: str) -> dict[str, api.Appraisal]:
         """Everybody's appraisal of a period."""
