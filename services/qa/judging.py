@@ -92,4 +92,4 @@ class Judging:
     @property
     def schedules(self) -> list[Schedule]:
         """Recurring jobs."""
-        return Nightly(self._database, self._profiles, self.scorecards).schedules
+        return Nightly(self._database, self._profiles, self.scorecards, self.appraisals).schedules

@@ -15,7 +15,19 @@ from tests.browser.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-AT_WORK = ["desk", "wallboard", "conversations", "customers", "privacy", "report", "people", "integrations", "system"]
+AT_WORK = [
+    "desk",
+    "wallboard",
+    "conversations",
+    "customers",
+    "recordings",
+    "draws",
+    "privacy",
+    "report",
+    "people",
+    "integrations",
+    "system",
+]
 CHECK = (Path(__file__).parent / "accessibility.js").read_text(encoding="utf-8")
 
 

@@ -25,6 +25,12 @@ _PERSONAL = re.compile(
 _NOT_PERSONAL = {
     "kefu.intake.v1.ExportServiceLevelReportResponse.file_name": "made by us",
     "kefu.intake.v1.ExportServiceLevelReportResponse.content": "figures",
+    "kefu.qa.v1.DrawRecord": "a record that everybody may read",
+    "kefu.qa.v1.Verifier": "a program",
+    "kefu.qa.v1.ReplaceSampleRequest.reason": "from a closed list",
+    "kefu.qa.v1.Recording.subject": "a resource name",
+    "kefu.qa.v1.RegisterRecordingRequest.subject": "a resource name",
+    "kefu.events.v1.RecordingChanged.subject": "a resource name",
     "kefu.policy.v1": "rules of a site, written for everybody",
 }
 

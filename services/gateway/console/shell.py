@@ -34,6 +34,8 @@ _RAIL: Final = {
     "wallboard": ("console.wallboard", "board", "wallboard.read"),
     "conversations": ("console.conversations", "search", "conversations.read"),
     "customers": ("console.customers", "card", "customers.read"),
+    "recordings": ("console.recordings", "play", "recordings.read"),
+    "draws": ("console.draws", "check", "draws.read"),
     "privacy": ("console.privacy", "shield", "customers.approve"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),

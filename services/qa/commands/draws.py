@@ -178,9 +178,9 @@ def _picks(frame: Frame, seed: bytes, plan: Plan) -> tuple[list[Pick], list[Unit
 
 
 _UNIT_OF: Final[Mapping[str, Callable[[str, str], str]]] = {
-    TEAM: lambda _person, _supervisor: EVERYBODY,
-    AGENT: lambda person, _supervisor: person,
-    SUPERVISOR: lambda _person, supervisor: supervisor or NOBODY,
+    TEAM: lambda _person, _team: EVERYBODY,
+    AGENT: lambda person, _team: person,
+    SUPERVISOR: lambda _person, team: team or NOBODY,
 }
 
 
@@ -190,7 +190,7 @@ def _units_of(scope: str, staff: list[Any]) -> frozenset[str]:
     if scope == AGENT:
         return frozenset(row["person"] for row in active)
     if scope == SUPERVISOR:
-        return frozenset(row["supervisor"] for row in active if row["supervisor"])
+        return frozenset(row["team"] for row in active if row["team"])
     return frozenset({EVERYBODY})
 
 

@@ -54,7 +54,6 @@ CREATE TABLE people (
     active boolean NOT NULL DEFAULT true,
     -- of staffing's latest event; 0 before any
     version bigint NOT NULL DEFAULT 0,
-    supervisor text COLLATE "C" NOT NULL DEFAULT '',
     PRIMARY KEY (site, person)
 );
 SELECT kefu_protect('people');

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from kefu.qa.v1 import draw_service_pb2 as api
 from kefu.qa.v1 import draw_service_pb2_grpc as api_grpc
 
 from services.kit import pages
-from services.kit.audit import Entry
 from services.kit.call import current
 from services.kit.db import Transaction
 from services.policy.desk import Desk
@@ -18,11 +18,11 @@ from services.qa import convert_draws as convert
 from services.qa.commands.draws import Draws
 from services.qa.commands.replacements import Replacements
 from services.qa.servicer.names import DRAW, SITE, Context, sample_ids, size_of
-from services.qa.store import conversations
 from services.qa.store import draws as store
 
 _LAST: Final = ["9999-12-31T00:00:00+00:00", ""]
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
+VERIFIER: Final = Path(__file__).parents[1] / "verify_draw.py"
 PIECE_BYTES: Final = 4 << 20
 
 
@@ -33,6 +33,7 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         self._desk = desk
         self._draws = draws
         self._replacements = replacements
+        self._verifier = VERIFIER.read_bytes()
 
     async def ListCommitments(
         self, request: api.ListCommitmentsRequest, context: Context
@@ -98,6 +99,11 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         piece, size = await self._draws.frames.piece(sha256, request.offset, PIECE_BYTES)
         return api.ReadFrameResponse(piece=piece, size_bytes=size, sha256=sha256)
 
+    async def GetVerifier(self, request: api.GetVerifierRequest, context: Context) -> api.Verifier:
+        """The program that runs a draw again."""
+        SITE.parse(request.parent, "parent")
+        return api.Verifier(file_name=VERIFIER.name, media_type="text/x-python", content=self._verifier)
+
     async def CreateSpotCheck(self, request: api.CreateSpotCheckRequest, context: Context) -> api.Draw:
         """Draw at once from the last days."""
         (site,) = SITE.parse(request.parent, "parent")
@@ -125,15 +131,3 @@ class DrawServicer(api_grpc.DrawServiceServicer):
             return convert.sample_to(site, draw, gone)
 
         return await self._desk.write(site, run, api.Sample)
-
-    async def AssignSupervisor(self, request: api.AssignSupervisorRequest, context: Context) -> api.Supervision:
-        """Say who supervises somebody."""
-        (site,) = SITE.parse(request.parent, "parent")
-
-        async def run(tx: Transaction, actor: str) -> api.Supervision:
-            await conversations.supervise(tx, site, request.person, request.supervisor)
-            name = f"sites/{site}/people/{request.person}"
-            tx.audit(Entry(site, actor, "supervisor.assign", name, request.supervisor))
-            return api.Supervision(person=request.person, supervisor=request.supervisor)
-
-        return await self._desk.write(site, run, api.Supervision)

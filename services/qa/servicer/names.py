@@ -18,12 +18,12 @@ DRAW: Final = ResourceName("sites/{site}/draws/{draw}")
 SAMPLE: Final = ResourceName("sites/{site}/draws/{draw}/samples/{sample}")
 RUBRIC: Final = ResourceName("sites/{site}/rubrics/{rubric}")
 REVIEW: Final = ResourceName("sites/{site}/reviews/{review}")
-MEMBER: Final = ResourceName("sites/{site}/members/{member}")
 PERSON: Final = ResourceName("sites/{site}/people/{person}")
 SCORECARD: Final = ResourceName("sites/{site}/people/{person}/scorecards/{period}")
 APPRAISAL: Final = ResourceName("sites/{site}/appraisals/{appraisal}")
 CALIBRATION: Final = ResourceName("sites/{site}/calibrations/{calibration}")
 BONUS_POOL: Final = ResourceName("sites/{site}/bonusPools/{bonus_pool}")
+MEMBER: Final = ResourceName("sites/{site}/members/{member}")
 MATTER: Final = ResourceName("sites/{site}/matters/{matter}")
 PAGE_MOST: Final = 500
 
@@ -39,20 +39,19 @@ def size_of(request: Any) -> int:
 
 def recording_ids(name: str, field: str = "name") -> tuple[str, str]:
     """Site and id of a recording's name; raises InvalidArgument."""
-    site, id_ = RECORDING.parse(name, field)
-    return site, uuid_of(id_, field)
+    return uuid_ids(RECORDING, name, field)
 
 
 def playback_ids(name: str) -> tuple[str, str, str]:
     """Site, recording and id of a playback's name; raises InvalidArgument."""
     site, recording, playback = PLAYBACK.parse(name)
-    return site, uuid_of(recording), uuid_of(playback)
+    return site, uuid_of(recording, "recording"), uuid_of(playback, "playback")
 
 
 def sample_ids(name: str) -> tuple[str, str, str]:
     """Site, draw and recording of a sample's name; raises InvalidArgument."""
     site, draw, recording = SAMPLE.parse(name)
-    return site, draw, uuid_of(recording)
+    return site, draw, uuid_of(recording, "sample")
 
 
 def ids_of_site(site: str, names: Iterable[str]) -> list[str]:
@@ -74,13 +73,13 @@ def before_of(request: Any) -> tuple[datetime, str]:
 
 def uuid_ids(form: ResourceName, name: str) -> tuple[str, str]:
     """Site and id of a resource whose ids are UUIDs; raises InvalidArgument."""
-    site, id_ = form.parse(name)
-    return site, uuid_of(id_)
+    site, id_ = form.parse(name, field)
+    return site, uuid_of(id_, form.variables[-1], field)
 
 
-def uuid_of(id_: str, field: str = "name") -> str:
+def uuid_of(id_: str, kind: str, field: str = "name") -> str:
     """An id that is a UUID, in its usual form; raises InvalidArgument."""
     try:
         return str(UUID(id_))
     except ValueError as error:
-        raise InvalidArgument.field(field, "ends in an id that is a UUID", "uuid") from error
+        raise InvalidArgument.field(field, f"ends in the id of a {kind}, a UUID", f"{kind}.id") from error

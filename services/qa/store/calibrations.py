@@ -12,8 +12,8 @@ from services.kit.db import Reading, Transaction
 from services.qa.domain.agreement import Agreement, Severity
 from services.qa.errors import not_found
 
-_COLUMNS: Final = """site, calibration_id, series, state, recordings, reviewers, author, opened_at, closed_at, alpha, low,
-    high, severities"""
+_COLUMNS: Final = """site, calibration_id, series, state, recordings, reviewers, author, opened_at, closed_at, alpha,
+    low, high, severities"""
 _INSERT: Final = """
 INSERT INTO calibrations (site, calibration_id, series, state, recordings, reviewers, author, opened_at)
 VALUES ($1, $2, $3, 'OPEN', $4, $5, $6, $7)
@@ -24,7 +24,8 @@ UPDATE calibrations SET state = 'CLOSED', closed_at = $3, alpha = $4, low = $5, 
 WHERE site = $1 AND calibration_id = $2
 """
 _LATEST: Final = f"""
-SELECT {_COLUMNS} FROM calibrations WHERE site = $1 AND state = 'CLOSED' ORDER BY closed_at DESC, calibration_id DESC LIMIT 1
+SELECT {_COLUMNS} FROM calibrations WHERE site = $1 AND state = 'CLOSED'
+ORDER BY closed_at DESC, calibration_id DESC LIMIT 1
 """
 _MARK: Final = """
 INSERT INTO calibration_marks (site, calibration_id, recording_id, reviewer, mark) VALUES ($1, $2, $3, $4, $5)

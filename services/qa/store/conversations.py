@@ -26,10 +26,6 @@ _SIGNS: Final = {
     "transferred": "UPDATE conversations SET transferred = $3 WHERE site = $1 AND subject = $2",
     "harassed": "UPDATE conversations SET harassed = $3 WHERE site = $1 AND subject = $2",
 }
-_SUPERVISE: Final = """
-INSERT INTO people (site, person, supervisor) VALUES ($1, $2, $3)
-ON CONFLICT (site, person) DO UPDATE SET supervisor = excluded.supervisor
-"""
 _PERSON: Final = """
 INSERT INTO people AS p (site, person, active, version) VALUES ($1, $2, $3, $4)
 ON CONFLICT (site, person) DO UPDATE SET active = excluded.active, version = excluded.version
@@ -57,8 +53,3 @@ async def sign(tx: Transaction, site: str, subject: str, sign: str, value: int |
 async def put_person(tx: Transaction, site: str, person: str, *, active: bool, version: int) -> None:
     """Note whether a person works here; an older event never undoes a newer one."""
     await tx.execute(_PERSON, site, person, active, version)
-
-
-async def supervise(tx: Transaction, site: str, person: str, supervisor: str) -> None:
-    """Note who supervises a person; empty for nobody."""
-    await tx.execute(_SUPERVISE, site, person, supervisor)

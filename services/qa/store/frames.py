@@ -22,14 +22,14 @@ BATCH: Final = 50_000
 _ROWS: Final = f"""
 DECLARE frame_rows NO SCROLL CURSOR FOR
 SELECT uuid_send(r.recording_id) AS id, floor(extract(epoch FROM r.ended_at - $2::timestamptz))::integer AS ended,
-    r.person, r.channel, coalesce(p.supervisor, '') AS supervisor,
+    r.person, r.channel, coalesce(m.team, '') AS team,
     CASE WHEN c.rating > 0 AND c.rating < $6 THEN {RISKS["LOW_RATING"]} ELSE 0 END
     + CASE WHEN c.breached THEN {RISKS["BREACHED"]} ELSE 0 END
     + CASE WHEN c.transferred THEN {RISKS["TRANSFERRED"]} ELSE 0 END
     + CASE WHEN c.harassed THEN {RISKS["HARASSMENT"]} ELSE 0 END AS risk
 FROM recordings r
 LEFT JOIN conversations c ON c.site = r.site AND c.subject = r.subject
-LEFT JOIN people p ON p.site = r.site AND p.person = r.person
+LEFT JOIN members m ON m.site = r.site AND m.person = r.person
 WHERE r.site = $1 AND r.person <> '' AND r.state <> 'EXPIRED' AND r.ended_at < $3 AND r.registered_at <= $4
     AND CASE WHEN $5::timestamptz IS NULL THEN r.ended_at >= $2
              ELSE r.ended_at >= $7 OR r.registered_at > $5 END
@@ -37,7 +37,10 @@ WHERE r.site = $1 AND r.person <> '' AND r.state <> 'EXPIRED' AND r.ended_at < $
 """
 _NEXT: Final = f"FETCH {BATCH} FROM frame_rows"
 _CLOSE: Final = "CLOSE frame_rows"
-_PEOPLE: Final = "SELECT person, supervisor, active FROM people WHERE site = $1"
+_PEOPLE: Final = """
+SELECT p.person, coalesce(m.team, '') AS team, p.active
+FROM people p LEFT JOIN members m ON m.site = p.site AND m.person = p.person WHERE p.site = $1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,14 @@ class Index:
 
 
 async def people(tx: Transaction, site: str) -> list[Any]:
-    """Who works or worked at a site: person, supervisor, active."""
+    """Who works or worked at a site: person, team, active."""
     return await tx.fetch(_PEOPLE, site)
 
 
 async def rows(
     tx: Transaction, span: Span, *, low_rating: float, unit_of: Callable[[str, str], str], units: Index
 ) -> tuple[Rows, list[str], list[str]]:
-    """The frame's rows, with people and channels by number; `unit_of(person, supervisor)` says which unit is whose."""
+    """The frame's rows, with people and channels by number; `unit_of(person, team)` says which unit is whose."""
     persons, channels = Index(), Index()
     pieces: list[Rows] = []
     ended, cutoff = span.before or (None, None)
@@ -89,7 +92,7 @@ async def rows(
             Rows(
                 ids=np.frombuffer(b"".join(row["id"] for row in batch), "V16"),
                 ended=np.array([row["ended"] for row in batch], "<i4"),
-                unit=np.array([units[unit_of(row["person"], row["supervisor"])] for row in batch], "<u4"),
+                unit=np.array([units[unit_of(row["person"], row["team"])] for row in batch], "<u4"),
                 person=np.array([persons[row["person"]] for row in batch], "<u4"),
                 channel=np.array([channels[row["channel"]] for row in batch], "u1"),
                 risk=np.array([row["risk"] for row in batch], "u1"),

@@ -1,4 +1,4 @@
-"""Pay: six to four, a pool that moves with the goal, three times for the best of a year; and whose marks may feed it."""
+"""Pay: six to four, a pool that moves with the goal, three times for the best; and whose marks may feed it."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ async def test_data_customers_and_superior_together_each_month_and_none_may_be_m
     assert await refused(season.finalise(ann)) == "PART_MISSING:SUPERVISOR"
     with pytest.raises(InvalidArgument):
         await season.rate(ann, **ATTITUDE)  # ability belongs to it
+    request = api.RateAppraisalRequest(name=ann.name, marks=ATTITUDE | ABILITY, comment="I am good")
     with pytest.raises(PermissionDenied):
-        request = api.RateAppraisalRequest(name=ann.name, marks=ATTITUDE | ABILITY, comment="I am good")
         await season.appraisals("ann", "manager").RateAppraisal(request)
     await season.rate(ann, **ATTITUDE, **ABILITY)
     done = await season.finalise(ann)
@@ -126,9 +126,13 @@ async def test_the_shop_appraises_monthly_with_ratings_and_the_supervisors_view(
 
 @pytest.mark.clause("MALL-6.2")
 async def test_the_mall_appraises_last_month_at_the_start_of_the_month(site: Site, whole: Whole) -> None:
-    season = await site("mall-centre", ratings=[5] * 6)
+    season = await site("mall-centre", datetime(2026, 11, 1, 20, tzinfo=UTC))
+    await season.works.day("ann", OCTOBER, conversations=1)
     assert await refused(season.open("2026-11")) == "PERIOD_LASTS"
-    assert await season.open("2026-10")
+    await whole.advance(datetime(2026, 12, 1, 1, tzinfo=UTC))  # nine in the morning of the first
+    listed = await season.appraisals().ListAppraisals(api.ListAppraisalsRequest(parent=season.parent))
+    assert {one.period for one in listed.appraisals} == {"2026-11"}
+    assert await season.open("2026-10")  # by hand, for a month before
 
 
 @pytest.mark.clause("MALL-6.1.3-2")

@@ -43,10 +43,10 @@ class Season:
         for channel in self._channels.values():
             await channel.close()
 
-    def reviews(self, who: str = "boss", role: str = "manager", site: str = "") -> Any:
+    def reviews(self, who: str = "boss", role: str = "manager", _site: str = "") -> Any:
         return ReviewServiceStub(self._channel(who, role))
 
-    def recordings(self, who: str = "boss", role: str = "admin", site: str = "") -> Any:
+    def recordings(self, who: str = "boss", role: str = "admin", _site: str = "") -> Any:
         return RecordingServiceStub(self._channel(who, role))
 
     def appraisals(self, who: str = "boss", role: str = "manager") -> Any:

@@ -72,6 +72,11 @@ class Shelf:
             )
         return upload
 
+    async def bring(self, name: str, data: bytes) -> None:
+        """A content of one part, announced before."""
+        await self.parts(name, (1,), data)
+        await self.complete(name)
+
     async def complete(self, name: str) -> pb.Recording:
         """End an upload."""
         made: pb.Recording = await self.stub.CompleteUpload(api.CompleteUploadRequest(name=name))
@@ -167,8 +172,7 @@ async def test_what_is_no_whole_video_is_refused_and_may_begin_again(shelf: Shel
     made = await shelf.register()
     await shelf.start(made.name, data)
     with pytest.raises(FailedPrecondition, match=fault):
-        await shelf.parts(made.name, (1,), data)
-        await shelf.complete(made.name)
+        await shelf.bring(made.name, data)
     await shelf.start(made.name)
     await shelf.parts(made.name, (1, 2, 3))
     assert (await shelf.complete(made.name)).state == pb.Recording.STATE_AVAILABLE
@@ -230,7 +234,7 @@ async def test_age_destroys_the_key_then_the_parts_and_leaves_a_proof(
     await shelf.qa.parts.retention.delete()
     proof = await shelf.reviewer.GetDeletionProof(api.GetDeletionProofRequest(name=made.name))
     assert proof.HasField("delete_time")
-    assert [path for path in tmp_path_factory.getbasetemp().glob(f"qa*/objects/recordings/*/{upload}/*")] == []
+    assert list(tmp_path_factory.getbasetemp().glob(f"qa*/objects/recordings/*/{upload}/*")) == []
     gone = await shelf.reviewer.GetRecording(api.GetRecordingRequest(name=made.name))
     assert (gone.state, gone.person) == (pb.Recording.STATE_EXPIRED, "host-1")
     with pytest.raises(FailedPrecondition, match="was deleted"):

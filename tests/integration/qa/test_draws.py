@@ -19,7 +19,7 @@ from services.policy.desk import SiteProfiles
 from services.policy.profile import Profile
 from services.qa import verify_draw
 from services.qa.domain import weeks
-from services.qa.store import conversations
+from services.qa.store import conversations, members
 from tests.integration.qa.conftest import LIVE, SITE, Qa
 
 SERVICES = ("qa",)
@@ -80,6 +80,11 @@ class Weeks:
                 await conversations.put_person(tx, self.profile.site, person, active=works, version=self._numbers + 1)
         self._numbers += 1
 
+    async def team(self, person: str, team: str) -> None:
+        """Whose team somebody is in."""
+        async with self._database.transaction(sites=[self.profile.site]) as tx:
+            await members.put(tx, self.profile.site, members.Member(person, team, reviewer=False))
+
     async def draw(self, now: datetime) -> str | None:
         """The hourly job's second half."""
         return await self.qa.parts.draws.week(self.profile, now)
@@ -115,7 +120,7 @@ class Weeks:
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(qa: Qa, database: Database, profiles: SiteProfiles) -> Weeks:
     """The online desk, with nothing recorded yet."""
-    for table in ("samples", "draws", "commitments", "recordings", "conversations", "people"):
+    for table in ("samples", "draws", "commitments", "recordings", "conversations", "people", "members"):
         await database.execute(f"DELETE FROM {table}")
     return Weeks(qa, database, profiles.at(SITE, NOW))
 
@@ -227,14 +232,12 @@ async def test_each_agent_gets_their_number_and_whoever_left_owes_none(
     assert (await site.verified(made, tmp_path))[0].startswith("agrees")
 
 
-async def test_each_supervisor_is_a_unit(site: Weeks, week: tuple[datetime, datetime]) -> None:
+async def test_each_supervisors_team_is_a_unit(site: Weeks, week: tuple[datetime, datetime]) -> None:
     start, end = week
     site.profile = _with(site.profile, dict(site.profile.settings) | {"sampling.scope": "SUPERVISOR"})
     await site.people(a=True, b=True, c=True)
-    for person, supervisor in (("a", "s1"), ("b", "s1"), ("c", "s2")):
-        await site.qa.draws().AssignSupervisor(
-            api.AssignSupervisorRequest(parent=f"sites/{SITE}", person=person, supervisor=supervisor)
-        )
+    for person, team in (("a", "s1"), ("b", "s1"), ("c", "s2")):
+        await site.team(person, team)
     await site.commit(NOW)
     for number in range(8):
         for person in "abc":

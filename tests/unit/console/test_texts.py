@@ -12,11 +12,12 @@ from buf.validate import validate_pb2
 from jinja2 import Environment, nodes
 from kefu.crm.v1 import customer_pb2, points_service_pb2, privacy_service_pb2
 from kefu.intake.v1 import conversation_pb2
+from kefu.qa.v1 import draw_service_pb2, recording_pb2
 from kefu.staffing.v1 import person_pb2
 
 from services.gateway.accounts import Role
 from services.gateway.console import texts
-from services.gateway.console.pages import desk, desk_actions, integrations
+from services.gateway.console.pages import desk, desk_actions, draws, integrations
 from services.gateway.console.present import conversations
 
 GATEWAY = Path(texts.__file__).resolve().parents[1]
@@ -76,6 +77,13 @@ DYNAMIC = {
     "purpose.": names(customer_pb2.Purpose, "PURPOSE_"),
     "timeline.": {"ORDER", "RETURN", "CONVERSATION", "COMPLAINT", "TIER", "CONSENT"},
     "tier_cause.": {"RAISED", "LOWERED", "WARNED", "RECOVERED"},
+    "recording_kind.": names(recording_pb2.Recording.Kind, "KIND_"),
+    "recording_state.": names(recording_pb2.Recording.State, "STATE_"),
+    "author.": names(conversation_pb2.Message.AuthorKind, "AUTHOR_KIND_"),
+    "draw_kind.": {*names(draw_service_pb2.Draw.Kind, "KIND_"), "RISK"},
+    "draw_scope.": {"TEAM", "AGENT", "SUPERVISOR"},
+    "draw_cause.": {"NO_RECORDINGS", "FEW_RECORDINGS", "LEFT"},
+    "draw_reason.": set(draws.REASONS),
     "points.": {"ISSUED", "PENDING", "ACTIVE", "SPENT", "EXPIRED", "REVERSED"},
     "points_cause.": {*CAUSES, "PURCHASE", "RETURN", "REDEMPTION", "TIME"},
     "privacy_kind.": names(privacy_service_pb2.DataRequest.Kind, "KIND_"),

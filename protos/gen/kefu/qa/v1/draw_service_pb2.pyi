@@ -104,7 +104,7 @@ class Draw(_message.Message):
         SHORTFALL_FIELD_NUMBER: _builtins.int
         CAUSE_FIELD_NUMBER: _builtins.int
         unit: _builtins.str
-        """A person, a supervisor, or "team"."""
+        """A person; the team of a supervisor; or "team" for everybody."""
         size: _builtins.int
         """Recordings in the frame."""
         wanted: _builtins.int
@@ -566,6 +566,58 @@ class ReadFrameResponse(_message.Message):
 Global___ReadFrameResponse: _TypeAlias = ReadFrameResponse  # noqa: Y015
 
 @_typing.final
+class GetVerifierRequest(_message.Message):
+    """Request of GetVerifier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, sites/{site}."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVerifierRequest: _TypeAlias = GetVerifierRequest  # noqa: Y015
+
+@_typing.final
+class Verifier(_message.Message):
+    """The program."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    file_name: _builtins.str
+    """verify_draw.py."""
+    media_type: _builtins.str
+    """text/x-python."""
+    content: _builtins.bytes
+    """The program."""
+    def __init__(
+        self,
+        *,
+        file_name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "file_name", b"file_name", "media_type", b"media_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verifier: _TypeAlias = Verifier  # noqa: Y015
+
+@_typing.final
 class CreateSpotCheckRequest(_message.Message):
     """Request of CreateSpotCheck."""
 
@@ -636,63 +688,3 @@ class ReplaceSampleRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplaceSampleRequest: _TypeAlias = ReplaceSampleRequest  # noqa: Y015
-
-@_typing.final
-class Supervision(_message.Message):
-    """Who supervises somebody."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PERSON_FIELD_NUMBER: _builtins.int
-    SUPERVISOR_FIELD_NUMBER: _builtins.int
-    person: _builtins.str
-    """Id of the person."""
-    supervisor: _builtins.str
-    """Id of the supervisor; empty for nobody."""
-    def __init__(
-        self,
-        *,
-        person: _builtins.str = ...,
-        supervisor: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "supervisor", b"supervisor"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Supervision: _TypeAlias = Supervision  # noqa: Y015
-
-@_typing.final
-class AssignSupervisorRequest(_message.Message):
-    """Request of AssignSupervisor."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PARENT_FIELD_NUMBER: _builtins.int
-    PERSON_FIELD_NUMBER: _builtins.int
-    SUPERVISOR_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    parent: _builtins.str
-    """The site, sites/{site}."""
-    person: _builtins.str
-    """Id of the person."""
-    supervisor: _builtins.str
-    """Id of the supervisor; empty for nobody."""
-    request_id: _builtins.str
-    """Idempotency key, a UUID chosen by the caller."""
-    def __init__(
-        self,
-        *,
-        parent: _builtins.str = ...,
-        person: _builtins.str = ...,
-        supervisor: _builtins.str = ...,
-        request_id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "person", b"person", "request_id", b"request_id", "supervisor", b"supervisor"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___AssignSupervisorRequest: _TypeAlias = AssignSupervisorRequest  # noqa: Y015

@@ -65,6 +65,11 @@ class DrawServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameResponse.FromString,
                 _registered_method=True)
+        self.GetVerifier = channel.unary_unary(
+                '/kefu.qa.v1.DrawService/GetVerifier',
+                request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.GetVerifierRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Verifier.FromString,
+                _registered_method=True)
         self.CreateSpotCheck = channel.unary_unary(
                 '/kefu.qa.v1.DrawService/CreateSpotCheck',
                 request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.CreateSpotCheckRequest.SerializeToString,
@@ -74,11 +79,6 @@ class DrawServiceStub:
                 '/kefu.qa.v1.DrawService/ReplaceSample',
                 request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReplaceSampleRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Sample.FromString,
-                _registered_method=True)
-        self.AssignSupervisor = channel.unary_unary(
-                '/kefu.qa.v1.DrawService/AssignSupervisor',
-                request_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.AssignSupervisorRequest.SerializeToString,
-                response_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Supervision.FromString,
                 _registered_method=True)
 
 
@@ -128,6 +128,13 @@ class DrawServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVerifier(self, request, context):
+        """The program that runs a draw again: one file, for any Python, without anything of Kefu.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSpotCheck(self, request, context):
         """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
         never counts among the random draws of the week.
@@ -139,13 +146,6 @@ class DrawServiceServicer:
     def ReplaceSample(self, request, context):
         """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
         seed. DRAW_REFUSED when it was not drawn or was replaced already.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def AssignSupervisor(self, request, context):
-        """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +184,11 @@ def add_DrawServiceServicer_to_server(servicer, server):
                     request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReadFrameResponse.SerializeToString,
             ),
+            'GetVerifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVerifier,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.GetVerifierRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Verifier.SerializeToString,
+            ),
             'CreateSpotCheck': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSpotCheck,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.CreateSpotCheckRequest.FromString,
@@ -193,11 +198,6 @@ def add_DrawServiceServicer_to_server(servicer, server):
                     servicer.ReplaceSample,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReplaceSampleRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Sample.SerializeToString,
-            ),
-            'AssignSupervisor': grpc.unary_unary_rpc_method_handler(
-                    servicer.AssignSupervisor,
-                    request_deserializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.AssignSupervisorRequest.FromString,
-                    response_serializer=kefu_dot_qa_dot_v1_dot_draw__service__pb2.Supervision.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -374,6 +374,33 @@ class DrawService:
             _registered_method=True)
 
     @staticmethod
+    def GetVerifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.DrawService/GetVerifier',
+            kefu_dot_qa_dot_v1_dot_draw__service__pb2.GetVerifierRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_draw__service__pb2.Verifier.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateSpotCheck(request,
             target,
             options=(),
@@ -417,33 +444,6 @@ class DrawService:
             '/kefu.qa.v1.DrawService/ReplaceSample',
             kefu_dot_qa_dot_v1_dot_draw__service__pb2.ReplaceSampleRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_draw__service__pb2.Sample.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def AssignSupervisor(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/kefu.qa.v1.DrawService/AssignSupervisor',
-            kefu_dot_qa_dot_v1_dot_draw__service__pb2.AssignSupervisorRequest.SerializeToString,
-            kefu_dot_qa_dot_v1_dot_draw__service__pb2.Supervision.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class DrawServiceStub:
     """The published record (DRAW.json): with the frame, all that verify-draw needs."""
     ReadFrame: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.ReadFrameRequest, _draw_service_pb2.ReadFrameResponse]
     """A piece of a draw's frame."""
+    GetVerifier: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.GetVerifierRequest, _draw_service_pb2.Verifier]
+    """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
     CreateSpotCheck: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.CreateSpotCheckRequest, _draw_service_pb2.Draw]
     """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
     never counts among the random draws of the week.
@@ -53,8 +55,6 @@ class DrawServiceStub:
     """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
     seed. DRAW_REFUSED when it was not drawn or was replaced already.
     """
-    AssignSupervisor: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.AssignSupervisorRequest, _draw_service_pb2.Supervision]
-    """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each."""
 
 @_typing.type_check_only
 class DrawServiceAsyncStub(DrawServiceStub):
@@ -73,6 +73,8 @@ class DrawServiceAsyncStub(DrawServiceStub):
     """The published record (DRAW.json): with the frame, all that verify-draw needs."""
     ReadFrame: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.ReadFrameRequest, _draw_service_pb2.ReadFrameResponse]  # type: ignore[assignment]
     """A piece of a draw's frame."""
+    GetVerifier: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.GetVerifierRequest, _draw_service_pb2.Verifier]  # type: ignore[assignment]
+    """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
     CreateSpotCheck: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.CreateSpotCheckRequest, _draw_service_pb2.Draw]  # type: ignore[assignment]
     """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
     never counts among the random draws of the week.
@@ -81,8 +83,6 @@ class DrawServiceAsyncStub(DrawServiceStub):
     """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
     seed. DRAW_REFUSED when it was not drawn or was replaced already.
     """
-    AssignSupervisor: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.AssignSupervisorRequest, _draw_service_pb2.Supervision]  # type: ignore[assignment]
-    """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each."""
 
 class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
     """Random draws of recordings for review, so made that nobody can choose them and everybody can run them again."""
@@ -136,6 +136,14 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         """A piece of a draw's frame."""
 
     @_abc_1.abstractmethod
+    def GetVerifier(
+        self,
+        request: _draw_service_pb2.GetVerifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_draw_service_pb2.Verifier, _abc.Awaitable[_draw_service_pb2.Verifier]]:
+        """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
+
+    @_abc_1.abstractmethod
     def CreateSpotCheck(
         self,
         request: _draw_service_pb2.CreateSpotCheckRequest,
@@ -154,13 +162,5 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
         seed. DRAW_REFUSED when it was not drawn or was replaced already.
         """
-
-    @_abc_1.abstractmethod
-    def AssignSupervisor(
-        self,
-        request: _draw_service_pb2.AssignSupervisorRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_draw_service_pb2.Supervision, _abc.Awaitable[_draw_service_pb2.Supervision]]:
-        """Says who supervises somebody: draws whose scope is SUPERVISOR have a unit for each."""
 
 def add_DrawServiceServicer_to_server(servicer: DrawServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

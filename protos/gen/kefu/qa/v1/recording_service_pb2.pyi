@@ -250,6 +250,7 @@ class UploadPartRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """sites/{site}/recordings/{recording}."""
     number: _builtins.int
@@ -258,6 +259,8 @@ class UploadPartRequest(_message.Message):
     """The part."""
     sha256: _builtins.str
     """SHA-256 of the part, lower-case hexadecimal."""
+    request_id: _builtins.str
+    """Idempotency key; not needed, since the part's place and checksum say the same."""
     def __init__(
         self,
         *,
@@ -265,10 +268,11 @@ class UploadPartRequest(_message.Message):
         number: _builtins.int = ...,
         content: _builtins.bytes = ...,
         sha256: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name", "number", b"number", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name", "number", b"number", "request_id", b"request_id", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
