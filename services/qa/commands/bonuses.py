@@ -73,18 +73,18 @@ class Bonuses:
         tx.audit(Entry(site, actor, "bonus.compute", made.name, str(pool)))
         return made
 
-    async def approve(self, tx: Transaction, site: str, period: Period, *, actor: str) -> Pool:
+    async def approve(self, tx: Transaction, site: str, period: str, *, actor: str) -> Pool:
         """Approve a computed pool. SECOND_PERSON for who computed it."""
-        pool = await store.get(tx, site, period.id, lock=True)
+        pool = await store.get(tx, site, period, lock=True)
         if pool.state != "COMPUTED":
             raise wrong_state(pool.name, pool.state, "COMPUTED")
         if pool.author == actor:
             raise second_person("matters.approve")
         return await self._move(tx, pool, "APPROVED", actor, actor)
 
-    async def distribute(self, tx: Transaction, site: str, period: Period, *, actor: str) -> Pool:
+    async def distribute(self, tx: Transaction, site: str, period: str, *, actor: str) -> Pool:
         """An approved pool was paid out."""
-        pool = await store.get(tx, site, period.id, lock=True)
+        pool = await store.get(tx, site, period, lock=True)
         if pool.state != "APPROVED":
             raise wrong_state(pool.name, pool.state, "APPROVED")
         return await self._move(tx, pool, "DISTRIBUTED", pool.approver, actor)

@@ -9,7 +9,6 @@ from services.kit.db import Transaction
 from services.policy.desk import Desk
 from services.qa.commands.bonuses import Bonuses
 from services.qa.convert import stamp
-from services.qa.domain.period import Period
 from services.qa.servicer.names import BONUS_POOL, PERSON, SITE, Context
 from services.qa.servicer.scorecards import period_of
 from services.qa.store import bonuses as store
@@ -44,13 +43,13 @@ class BonusServicer(api_grpc.BonusServiceServicer):
 
     async def GetBonusPool(self, request: api.GetBonusPoolRequest, context: Context) -> api.BonusPool:
         """A month's pool."""
-        site, period = _ids(request.name)
+        site, period = BONUS_POOL.parse(request.name)
         async with self._desk.read(site) as tx:
-            return _pool_to(await store.get(tx, site, period.id))
+            return _pool_to(await store.get(tx, site, period))
 
     async def ApproveBonusPool(self, request: api.ApproveBonusPoolRequest, context: Context) -> api.BonusPool:
         """Approve it."""
-        site, period = _ids(request.name)
+        site, period = BONUS_POOL.parse(request.name)
 
         async def run(tx: Transaction, actor: str) -> api.BonusPool:
             return _pool_to(await self._commands.approve(tx, site, period, actor=actor))
@@ -59,7 +58,7 @@ class BonusServicer(api_grpc.BonusServiceServicer):
 
     async def DistributeBonusPool(self, request: api.DistributeBonusPoolRequest, context: Context) -> api.BonusPool:
         """It was paid out."""
-        site, period = _ids(request.name)
+        site, period = BONUS_POOL.parse(request.name)
 
         async def run(tx: Transaction, actor: str) -> api.BonusPool:
             return _pool_to(await self._commands.distribute(tx, site, period, actor=actor))
@@ -72,11 +71,6 @@ class BonusServicer(api_grpc.BonusServiceServicer):
         async with self._desk.read(site) as tx:
             amount = await self._commands.annual(tx, site, person, request.year)
         return api.GetAnnualAwardResponse(amount_fen=amount)
-
-
-def _ids(name: str) -> tuple[str, Period]:
-    site, period = BONUS_POOL.parse(name)
-    return site, period_of(period, "name")
 
 
 def _pool_to(pool: Pool) -> api.BonusPool:

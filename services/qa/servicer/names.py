@@ -71,7 +71,7 @@ def before_of(request: Any) -> tuple[datetime, str]:
     return datetime.fromisoformat(at), id_
 
 
-def uuid_ids(form: ResourceName, name: str) -> tuple[str, str]:
+def uuid_ids(form: ResourceName, name: str, field: str = "name") -> tuple[str, str]:
     """Site and id of a resource whose ids are UUIDs; raises InvalidArgument."""
     site, id_ = form.parse(name, field)
     return site, uuid_of(id_, form.variables[-1], field)

@@ -147,12 +147,12 @@ def own_only(site: str) -> str:
     return "" if caller.may(MANAGE, site) else caller.subject
 
 
-def period_of(text: str, field: str = "period") -> Period:
+def period_of(text: str) -> Period:
     """A month or quarter; raises InvalidArgument."""
     try:
         return parse(text)
     except ValueError as error:
-        raise InvalidArgument.field(field, "must be a month (2026-11) or a quarter (2026-Q4)", "period") from error
+        raise InvalidArgument.field("period", "must be a month (2026-11) or a quarter (2026-Q4)", "period") from error
 
 
 def _outcome_to(one: dryrun.Outcome) -> api.DryRunResult:

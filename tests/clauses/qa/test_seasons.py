@@ -124,17 +124,6 @@ async def test_the_shop_appraises_monthly_with_ratings_and_the_supervisors_view(
     assert done.grade == "EXCELLENT"  # the supervisor's marks are the indicator of attitude, too
 
 
-@pytest.mark.clause("MALL-6.2")
-async def test_the_mall_appraises_last_month_at_the_start_of_the_month(site: Site, whole: Whole) -> None:
-    season = await site("mall-centre", datetime(2026, 11, 1, 20, tzinfo=UTC))
-    await season.works.day("ann", OCTOBER, conversations=1)
-    assert await refused(season.open("2026-11")) == "PERIOD_LASTS"
-    await whole.advance(datetime(2026, 12, 1, 1, tzinfo=UTC))  # nine in the morning of the first
-    listed = await season.appraisals().ListAppraisals(api.ListAppraisalsRequest(parent=season.parent))
-    assert {one.period for one in listed.appraisals} == {"2026-11"}
-    assert await season.open("2026-10")  # by hand, for a month before
-
-
 @pytest.mark.clause("MALL-6.1.3-2")
 async def test_colleagues_rate_without_names_and_never_themselves(site: Site, whole: Whole) -> None:
     season = await site("mall-centre")

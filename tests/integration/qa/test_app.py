@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -82,10 +84,16 @@ class Whole:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def whole(databases: Databases, nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
-    folder = tmp_path_factory.mktemp("qa")
+    async with running(databases, nats_url, tmp_path_factory.mktemp("qa"), START) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(databases: Databases, nats_url: str, folder: Path, start: datetime) -> AsyncIterator[Whole]:
+    """A qa with its worker whose time begins then."""
     keys = TestKeys(folder)
     Keys.create(folder / "sealing.json", "test")
-    urls = await databases.clone("qa", virtual=START)
+    urls = await databases.clone("qa", virtual=start)
     settings = {
         "KEFU_DATABASE_URL": urls["qa"],
         "KEFU_NATS_URL": nats_url,
