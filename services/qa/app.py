@@ -14,12 +14,7 @@ from typing import Any
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
 from kefu.intake.v1 import conversation_service_pb2_grpc
-from kefu.qa.v1 import (
-    draw_service_pb2_grpc,
-    recording_service_pb2_grpc,
-    review_service_pb2_grpc,
-    scorecard_service_pb2_grpc,
-)
+from kefu.qa.v1 import draw_service_pb2_grpc, recording_service_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from services.kit import erasure, figures, schedules
@@ -46,9 +41,8 @@ from services.policy.calls import Calls
 from services.policy.desk import Desk, SiteProfiles
 from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles, Status
-from services.qa.commands import collect, neighbours, reviews
+from services.qa.commands import neighbours
 from services.qa.commands import recordings as commands
-from services.qa.commands.collect import Collector
 from services.qa.commands.contents import Contents
 from services.qa.commands.draws import Draws
 from services.qa.commands.neighbours import Neighbours
@@ -56,16 +50,11 @@ from services.qa.commands.playbacks import Playbacks
 from services.qa.commands.recordings import Recordings
 from services.qa.commands.replacements import Replacements
 from services.qa.commands.retention import Retention
-from services.qa.commands.reviews import Reviews
-from services.qa.commands.rubrics import Rubrics
-from services.qa.commands.scorecards import Scorecards
 from services.qa.config import QaConfig
+from services.qa.judging import Judging
 from services.qa.metrics import QaMetrics
-from services.qa.nightly import Nightly
 from services.qa.servicer.draws import DrawServicer
 from services.qa.servicer.recordings import RecordingServicer
-from services.qa.servicer.reviews import ReviewServicer
-from services.qa.servicer.scorecards import ScorecardServicer
 from services.qa.store import deletions
 from services.qa.store.frames import Frames
 from services.qa.store.objects import Objects
@@ -148,10 +137,7 @@ class Parts:
         self.replacements = Replacements(frames)
         self.recordings = Recordings(profiles, metrics, database.new_id, content_within=content_within)
         self.neighbours = Neighbours(self.recordings)
-        self.rubrics = Rubrics(profiles, database.new_id)
-        self.collector = Collector(profiles)
-        self.scorecards = Scorecards(profiles)
-        self.reviews = Reviews(profiles, database.new_id, metrics.reviewed)
+        self.judging = Judging(database, vault, profiles, metrics)
 
 
 def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any], None], object]]:
@@ -163,14 +149,7 @@ def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any
             RecordingServicer(desk, parts.recordings, parts.contents, parts.playbacks, parts.retention),
         ),
         (draw_service_pb2_grpc.add_DrawServiceServicer_to_server, DrawServicer(desk, parts.draws, parts.replacements)),
-        (
-            review_service_pb2_grpc.add_ReviewServiceServicer_to_server,
-            ReviewServicer(desk, parts.rubrics, parts.reviews),
-        ),
-        (
-            scorecard_service_pb2_grpc.add_ScorecardServiceServicer_to_server,
-            ScorecardServicer(desk, parts.scorecards),
-        ),
+        *parts.judging.servicers(desk),
     ]
 
 
@@ -222,9 +201,8 @@ def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
     return [
         (neighbours.CONVERSATIONS, neighbours.CONVERSATIONS_SUBJECTS, parts.neighbours.conversation),
         (neighbours.PEOPLE, neighbours.PEOPLE_SUBJECTS, parts.neighbours.person),
+        *parts.judging.listens(),
         (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(deletions.erase)),
-        (collect.CONVERSATIONS, neighbours.CONVERSATIONS_SUBJECTS, parts.collector.conversation),
-        (collect.PEOPLE, neighbours.PEOPLE_SUBJECTS, parts.collector.person),
     ]
 
 
@@ -240,12 +218,11 @@ def make_worker(
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
     jobs = Jobs(database, parts.draws, parts.retention, parts.profiles)
-    nightly = Nightly(database, parts.profiles, parts.scorecards)
-    scheduler = Scheduler([*schedules.housekeeping(), *jobs.schedules, *nightly.schedules])
+    scheduler = Scheduler([*schedules.housekeeping(), *jobs.schedules, *parts.judging.schedules])
     timers = {
         schedules.OWNER_KIND: scheduler.fire,
         commands.OWNER_KIND: parts.recordings.due,
-        reviews.OWNER_KIND: parts.reviews.due,
+        **parts.judging.timers,
     }
     return Worker(
         database=database,

@@ -40,3 +40,8 @@ def not_yours(who: str) -> PermissionDenied:
 def forbidden(setting: str) -> FailedPrecondition:
     """The site's profile does not allow it."""
     return FailedPrecondition(errors_pb2.ERROR_REASON_PROFILE_FORBIDS, {"setting": setting})
+
+
+def unmet(guard: str, **metadata: str) -> FailedPrecondition:
+    """Something has to be so first."""
+    return FailedPrecondition(errors_pb2.ERROR_REASON_GUARD_NOT_MET, {"guard": guard, **metadata})

@@ -65,6 +65,11 @@ class ScorecardServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsResponse.FromString,
                 _registered_method=True)
+        self.DryRunScorecards = channel.unary_unary(
+                '/kefu.qa.v1.ScorecardService/DryRunScorecards',
+                request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsResponse.FromString,
+                _registered_method=True)
         self.ListObservations = channel.unary_unary(
                 '/kefu.qa.v1.ScorecardService/ListObservations',
                 request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListObservationsRequest.SerializeToString,
@@ -120,6 +125,14 @@ class ScorecardServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DryRunScorecards(self, request, context):
+        """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+        Nothing is stored. INVALID_FIELD with every fault of the profile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListObservations(self, request, context):
         """The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
         one's own.
@@ -160,6 +173,11 @@ def add_ScorecardServiceServicer_to_server(servicer, server):
                     servicer.ListScorecards,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsResponse.SerializeToString,
+            ),
+            'DryRunScorecards': grpc.unary_unary_rpc_method_handler(
+                    servicer.DryRunScorecards,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsResponse.SerializeToString,
             ),
             'ListObservations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListObservations,
@@ -330,6 +348,33 @@ class ScorecardService:
             '/kefu.qa.v1.ScorecardService/ListScorecards',
             kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DryRunScorecards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.ScorecardService/DryRunScorecards',
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,10 @@ class ScorecardServiceStub:
     """One person's scorecard. Without `scorecards.manage` only one's own."""
     ListScorecards: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListScorecardsRequest, _scorecard_service_pb2.ListScorecardsResponse]
     """Scorecards of a period by person. Without `scorecards.manage` only one's own."""
+    DryRunScorecards: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.DryRunScorecardsRequest, _scorecard_service_pb2.DryRunScorecardsResponse]
+    """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+    Nothing is stored. INVALID_FIELD with every fault of the profile.
+    """
     ListObservations: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListObservationsRequest, _scorecard_service_pb2.ListObservationsResponse]
     """The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
     one's own.
@@ -73,6 +77,10 @@ class ScorecardServiceAsyncStub(ScorecardServiceStub):
     """One person's scorecard. Without `scorecards.manage` only one's own."""
     ListScorecards: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListScorecardsRequest, _scorecard_service_pb2.ListScorecardsResponse]  # type: ignore[assignment]
     """Scorecards of a period by person. Without `scorecards.manage` only one's own."""
+    DryRunScorecards: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.DryRunScorecardsRequest, _scorecard_service_pb2.DryRunScorecardsResponse]  # type: ignore[assignment]
+    """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+    Nothing is stored. INVALID_FIELD with every fault of the profile.
+    """
     ListObservations: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListObservationsRequest, _scorecard_service_pb2.ListObservationsResponse]  # type: ignore[assignment]
     """The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
     one's own.
@@ -131,6 +139,16 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scorecard_service_pb2.ListScorecardsResponse, _abc.Awaitable[_scorecard_service_pb2.ListScorecardsResponse]]:
         """Scorecards of a period by person. Without `scorecards.manage` only one's own."""
+
+    @_abc_1.abstractmethod
+    def DryRunScorecards(
+        self,
+        request: _scorecard_service_pb2.DryRunScorecardsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scorecard_service_pb2.DryRunScorecardsResponse, _abc.Awaitable[_scorecard_service_pb2.DryRunScorecardsResponse]]:
+        """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+        Nothing is stored. INVALID_FIELD with every fault of the profile.
+        """
 
     @_abc_1.abstractmethod
     def ListObservations(
