@@ -137,7 +137,7 @@ class Parts:
         self.replacements = Replacements(frames)
         self.recordings = Recordings(profiles, metrics, database.new_id, content_within=content_within)
         self.neighbours = Neighbours(self.recordings)
-        self.judging = Judging(database, profiles, metrics)
+        self.judging = Judging(database, vault, profiles, metrics)
 
 
 def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any], None], object]]:

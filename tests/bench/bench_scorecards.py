@@ -1,4 +1,4 @@
-"""`make bench-scorecards`, second half of `make bench-sampling`: a month of ten million observations scored, and again.
+"""`make bench-sampling` (scorecards): everybody's scorecard of a month from ten million observations, and again.
 
 Observations are written by SQL as a month's events leave them (evenly over people and days, every fact); what is
 measured is the command that the service runs: counting what is stale, computing, writing.

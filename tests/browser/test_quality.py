@@ -60,8 +60,8 @@ def call(stack: Stack) -> str:
     request.end_time.seconds -= 60
     name = actor.call(f"{service}/RegisterRecording", request, recording_pb2.Recording).name
     data = sound()
-    about = {"media_type": "audio/wav", "size_bytes": len(data), "sha256": checksum_of(data)}
-    actor.call(f"{service}/StartUpload", api.StartUploadRequest(name=name, **about), api.Upload)
+    start = api.StartUploadRequest(name=name, media_type="audio/wav", size_bytes=len(data), sha256=checksum_of(data))
+    actor.call(f"{service}/StartUpload", start, api.Upload)
     for number in range(1, -(-len(data) // PART_BYTES) + 1):
         piece = data[(number - 1) * PART_BYTES : number * PART_BYTES]
         part = api.UploadPartRequest(name=name, number=number, content=piece, sha256=hashlib.sha256(piece).hexdigest())

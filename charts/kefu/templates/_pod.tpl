@@ -172,7 +172,7 @@ securityContext:
 {{- $workload := index . 1 -}}
 - name: tmp
   emptyDir:
-    sizeLimit: 64Mi
+    sizeLimit: {{ $workload.spec.scratch }}
 - name: profiles
   projected:
     defaultMode: 0440

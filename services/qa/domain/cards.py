@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from services.policy.profile import Profile
-from services.qa.domain.metrics import METRICS
+from services.qa.domain.metrics import METRICS, Metric
+from services.qa.domain.rules import scale
 from services.qa.domain.scorecard import EXCELLENT, GOOD, LISTED, QUALIFIED, Card, Item, Step
 
 _BARS: Final = {EXCELLENT: "excellent", GOOD: "good", QUALIFIED: "qualified"}
@@ -37,7 +38,7 @@ def card(profile: Profile) -> Card | None:
     points = cast("Sequence[Mapping[str, float]]", profile.setting("scorecard.rating_coefficient") or ())
     return Card(
         method=str(method),
-        items=tuple(_item(name, one, str(method)) for name, one in given.items()),
+        items=tuple(_item(name, one, profile, str(method)) for name, one in given.items()),
         groups=cast("Mapping[str, float]", profile.setting("scorecard.groups") or {}),
         unassigned=str(profile.setting("scorecard.unassigned_policy") or ""),
         bars={grade: bars.get(name, {}) for grade, name in _BARS.items()} if bars else {},
@@ -46,12 +47,23 @@ def card(profile: Profile) -> Card | None:
     )
 
 
-def _item(name: str, given: Mapping[str, Any], method: str) -> Item:
+def _full(metric: Metric, profile: Profile) -> float | None:
+    """What a listed item without a target is worth in full: all of a share, the best of a scale; else nothing is."""
+    if metric.unit == "%":
+        return 100.0
+    if metric.unit != "points":
+        return None
+    if metric.source == "qa":
+        return float(scale(profile).best)
+    return None if profile.rating is None else float(profile.rating.max)
+
+
+def _item(name: str, given: Mapping[str, Any], profile: Profile, method: str) -> Item:
     metric = METRICS.get(name)
     lower = given.get("direction") == "LOWER" if given.get("direction") else bool(metric and metric.lower)
     target = given.get("target")
-    if target is None and method == LISTED and metric is not None and metric.unit == "%" and not lower:
-        target = 100.0  # a share is worth what it is, where the site names no target
+    if target is None and method == LISTED and metric is not None and not lower:
+        target = _full(metric, profile)
     return Item(
         metric=name,
         group=given.get("group", ""),

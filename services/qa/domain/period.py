@@ -34,6 +34,10 @@ class Period:
     def _last(self) -> date:
         return self.end - timedelta(days=1)
 
+    def begins_at(self, zone: ZoneInfo) -> datetime:
+        """The instant at which it begins, UTC."""
+        return datetime(self.first.year, self.first.month, self.first.day, tzinfo=zone).astimezone(UTC)
+
     def ends_at(self, zone: ZoneInfo) -> datetime:
         """The instant at which it is over, UTC."""
         return datetime(self.end.year, self.end.month, self.end.day, tzinfo=zone).astimezone(UTC)

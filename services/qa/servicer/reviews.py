@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 
 from kefu.qa.v1 import review_pb2 as pb
@@ -23,15 +23,23 @@ from services.qa.domain import rules
 from services.qa.domain.intervals import LEVEL
 from services.qa.domain.review import Review
 from services.qa.queries import reviews as queries
-from services.qa.servicer.names import MEMBER, REVIEW, RUBRIC, SITE, Context, recording_ids, size_of, uuid_ids
+from services.qa.servicer.names import (
+    MEMBER,
+    REVIEW,
+    RUBRIC,
+    SITE,
+    Context,
+    before_of,
+    ids_of_site,
+    size_of,
+    uuid_ids,
+)
 from services.qa.servicer.reviewing import answers_from, evidence_from, review_to, scores_to
 from services.qa.servicer.rubrics import criteria_from, criteria_to, rubric_to
 from services.qa.store import members, rubrics
 from services.qa.store.members import Member
 from services.qa.store.rubrics import Rubric
 
-# Sorts after everything, as `pages` gives positions.
-_END: Final = ["9999-12-31T00:00:00+00:00", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
 WEEKS: Final = 4
 
 
@@ -82,12 +90,12 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
         (site,) = SITE.parse(request.parent, "parent")
         size = size_of(request)
         async with self._desk.read(site) as tx:
-            found = await rubrics.page(tx, site, before=_before(request), limit=size + 1)
+            found = await rubrics.page(tx, site, before=before_of(request), limit=size + 1)
         last: Rubric | None = found[size - 1] if len(found) > size else None
         token = pages.encode(request, [last.created_at, last.id]) if last else ""
         return api.ListRubricsResponse(rubrics=map(rubric_to, found[:size]), next_page_token=token)
 
-    async def UpdateMember(self, request: api.UpdateMemberRequest, context: Context) -> pb.Member:
+    async def SetMember(self, request: api.SetMemberRequest, context: Context) -> pb.Member:
         """Say in which team somebody is, and whether they review."""
         site, person = MEMBER.parse(request.member.name, "member.name")
         member = Member(person, request.member.team, request.member.reviewer)
@@ -112,7 +120,7 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
     async def AssignReviews(self, request: api.AssignReviewsRequest, context: Context) -> api.AssignReviewsResponse:
         """Assign recordings to reviewers."""
         (site,) = SITE.parse(request.parent, "parent")
-        ids = [_of_site(site, name, index) for index, name in enumerate(request.recordings)]
+        ids = ids_of_site(site, request.recordings)
         origin = pb.Review.Origin.Name(request.origin).removeprefix("ORIGIN_")
 
         async def run(tx: Transaction, actor: str) -> api.AssignReviewsResponse:
@@ -142,7 +150,7 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
                 tx,
                 site,
                 current().principal,
-                before=_before(request),
+                before=before_of(request),
                 limit=size + 1,
                 person=request.person,
                 reviewer=request.reviewer,
@@ -203,18 +211,6 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
             return review_to(await run(tx, site, id_, actor))
 
         return await self._desk.write(site, handler, pb.Review)
-
-
-def _before(request: object) -> tuple[datetime, str]:
-    at, id_ = pages.decode(request) or _END  # type: ignore[arg-type]
-    return datetime.fromisoformat(at), id_
-
-
-def _of_site(site: str, name: str, index: int) -> str:
-    other, id_ = recording_ids(name, f"recordings[{index}]")
-    if other != site:
-        raise InvalidArgument.field(f"recordings[{index}]", "must be of the same site", "recordings.site")
-    return id_
 
 
 def _member_to(site: str, member: Member) -> pb.Member:

@@ -17,7 +17,8 @@ from services.qa.convert import stamp
 from services.qa.domain import metrics
 from services.qa.domain.period import Period, parse
 from services.qa.errors import not_found
-from services.qa.servicer.names import PERSON, SCORECARD, SITE, Context, size_of
+from services.qa.queries import dryrun
+from services.qa.servicer.names import PERSON, REGISTRY, SCORECARD, SITE, Context, size_of
 from services.qa.store import facts, scorecards
 from services.qa.store.scorecards import Scorecard
 
@@ -31,11 +32,11 @@ class ScorecardServicer(api_grpc.ScorecardServiceServicer):
         self._desk = desk
         self._commands = commands
 
-    async def ListMetrics(self, request: api.ListMetricsRequest, context: Context) -> api.ListMetricsResponse:
+    async def GetMetricRegistry(self, request: api.GetMetricRegistryRequest, context: Context) -> api.MetricRegistry:
         """The registry."""
-        (site,) = SITE.parse(request.parent, "parent")
+        (site,) = REGISTRY.parse(request.name)
         self._desk.profile(site)
-        return api.ListMetricsResponse(metrics=[_metric_to(one) for _, one in sorted(metrics.METRICS.items())])
+        return api.MetricRegistry(metrics=[_metric_to(one) for _, one in sorted(metrics.METRICS.items())])
 
     async def StateMetrics(self, request: api.StateMetricsRequest, context: Context) -> api.StateMetricsResponse:
         """Values that no event gave."""
@@ -90,6 +91,19 @@ class ScorecardServicer(api_grpc.ScorecardServiceServicer):
         token = pages.encode(request, [found[size - 1].person]) if len(found) > size else ""
         return api.ListScorecardsResponse(scorecards=map(_scorecard_to, found[:size]), next_page_token=token)
 
+    async def DryRunScorecards(
+        self, request: api.DryRunScorecardsRequest, context: Context
+    ) -> api.DryRunScorecardsResponse:
+        """What another version would have made of it."""
+        (site,), period = SITE.parse(request.parent, "parent"), period_of(request.period)
+        before, after = self._desk.profile(site), dryrun.other_version(site, request.profile)
+        async with self._desk.read(site) as tx:
+            found = await dryrun.dry_run(tx, before, after, period, pool_fen=request.pool_fen)
+        made = api.DryRunScorecardsResponse()
+        for person, (one, other) in found.items():
+            made.lines.add(person=person, before=_outcome_to(one), after=_outcome_to(other))
+        return made
+
     async def ListObservations(
         self, request: api.ListObservationsRequest, context: Context
     ) -> api.ListObservationsResponse:
@@ -141,6 +155,10 @@ def period_of(text: str) -> Period:
         raise InvalidArgument.field("period", "must be a month (2026-11) or a quarter (2026-Q4)", "period") from error
 
 
+def _outcome_to(one: dryrun.Outcome) -> api.DryRunResult:
+    return api.DryRunResult(score=one.result.score, grade=one.result.grade, bonus_fen=one.bonus_fen)
+
+
 def _metric_to(metric: metrics.Metric) -> api.Metric:
     return api.Metric(
         id=metric.id,
@@ -159,7 +177,7 @@ def _scorecard_to(card: Scorecard) -> api.Scorecard:
         score=card.score,
         grade=card.grade,
         coefficient=card.coefficient,
-        lines=[api.ScorecardLine(**line) for line in card.lines],
+        lines=[api.ScorecardLine(**{k: v for k, v in line.items() if k != "lower"}) for line in card.lines],
         unmeasured=card.unmeasured,
         imported=card.imported,
         profile_version=card.profile_version,

@@ -41,6 +41,13 @@ UPDATE recordings SET state = 'EXPIRED', missing = false, customer = ''
 WHERE site = $1 AND recording_id = ANY ($2::uuid[])
 """
 _FORGET: Final = "UPDATE conversations SET customer = '' WHERE site = $1 AND customer = ANY ($2::text[])"
+# Reviewers quote: marks and scores stay, their words go with the recording.
+_UNSAY: Final = """
+UPDATE reviews SET coaching = '', dispute = '',
+    answers = (SELECT coalesce(jsonb_agg(one || '{"comment": ""}'), '[]') FROM jsonb_array_elements(answers) AS one),
+    evidence = (SELECT coalesce(jsonb_agg(one || '{"note": ""}'), '[]') FROM jsonb_array_elements(evidence) AS one)
+WHERE site = $1 AND recording_id = ANY ($2::uuid[])
+"""
 _OPEN: Final = """
 SELECT site, recording_id::text AS id, upload, parts FROM deletions WHERE deleted_at IS NULL
 ORDER BY destroyed_at LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -82,7 +89,8 @@ async def erase(tx: Transaction, site: str, customers: Sequence[str]) -> Mapping
     ids = [row["id"] for row in await tx.fetch(_OF_CUSTOMERS, site, list(customers))]
     forgotten = int((await tx.execute(_FORGET, site, list(customers))).rsplit(maxsplit=1)[-1])
     destroyed = await destroy(tx, site, ids, "ERASURE") if ids else 0
-    return {"recordings": destroyed, "conversations": forgotten, "holds": held}
+    unsaid = int((await tx.execute(_UNSAY, site, ids)).rsplit(maxsplit=1)[-1])
+    return {"recordings": destroyed, "conversations": forgotten, "holds": held, "reviews": unsaid}
 
 
 async def open_deletions(tx: Transaction, *, limit: int) -> list[tuple[str, str, str, int]]:

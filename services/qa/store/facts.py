@@ -21,11 +21,11 @@ DELETE FROM stale_days WHERE (site, day, number) IN (
     SELECT site, day, number FROM stale_days WHERE site = $1 AND day >= $2 AND day < $3 FOR UPDATE SKIP LOCKED)
 RETURNING day
 """
-_CLEAR: Final = "DELETE FROM daily_facts WHERE site = $1 AND day = ANY ($2::date[])"
+_CLEAR: Final = "DELETE FROM daily_facts WHERE site = $1 AND day = $2"
 _COUNT: Final = """
 INSERT INTO daily_facts (site, day, person, fact, number, total)
 SELECT site, day, person, fact, count(*), sum(value) FROM observations
-WHERE site = $1 AND day = ANY ($2::date[]) GROUP BY site, day, person, fact
+WHERE site = $1 AND day = $2 GROUP BY site, day, person, fact
 """
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _FACTS: Final = """
@@ -83,9 +83,9 @@ async def count(tx: Transaction, site: str, first: date, end: date) -> list[date
     """Count the stale days of a time anew; returns which they were. One at a time per site."""
     await tx.fetchval(_LOCK, f"daily_facts/{site}")
     days = sorted({row["day"] for row in await tx.fetch(_TAKE, site, first, end)})
-    if days:
-        await tx.execute(_CLEAR, site, days)
-        await tx.execute(_COUNT, site, days)
+    for day in days:  # one by one: however much is stale, no statement takes long
+        await tx.execute(_CLEAR, site, day)
+        await tx.execute(_COUNT, site, day)
     return days
 
 

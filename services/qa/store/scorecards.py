@@ -58,6 +58,7 @@ def line_to(line: Line) -> dict[str, Any]:
     return {
         "metric": line.item.metric,
         "group": line.item.group,
+        "lower": line.item.lower,
         "target": line.item.target,
         "weight": line.weight,
         "value": None if figure is None else figure.value,
@@ -86,6 +87,11 @@ async def put(tx: Transaction, site: str, period: str, results: Mapping[str, Res
 async def freeze(tx: Transaction, site: str, period: str) -> int:
     """Freeze a period; returns how many were not frozen yet."""
     return int((await tx.execute(_FREEZE, site, period)).split()[-1])
+
+
+async def freeze_one(tx: Transaction, site: str, period: str, person: str) -> None:
+    """Freeze one person's scorecard."""
+    await tx.execute(f"{_FREEZE} AND person = $3", site, period, person)
 
 
 async def get(tx: Reading, site: str, period: str, person: str) -> Scorecard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ from kefu.qa.v1 import recording_service_pb2 as recording_api
 from kefu.qa.v1 import review_service_pb2 as api
 
 from tests.integration.qa.conftest import Qa
+from tests.integration.qa.season import Season
 
 SERIES = "conversations"
 CRITERIA = (
@@ -36,7 +37,7 @@ def answers(**marks: int | None) -> list[review_pb2.Answer]:
 class Room:
     """Who reviews at a site, and how."""
 
-    def __init__(self, qa: Qa, site: str) -> None:
+    def __init__(self, qa: Qa | Season, site: str) -> None:
         self.qa = qa
         self.site = site
         self.parent = f"sites/{site}"
@@ -46,7 +47,7 @@ class Room:
 
     async def member(self, person: str, team: str = "", *, reviewer: bool = False) -> None:
         member = review_pb2.Member(name=f"{self.parent}/members/{person}", team=team, reviewer=reviewer)
-        await self.reviews().UpdateMember(api.UpdateMemberRequest(member=member))
+        await self.reviews().SetMember(api.SetMemberRequest(member=member))
 
     async def rubric(self, *criteria: review_pb2.Criterion, series: str = SERIES) -> review_pb2.Rubric:
         """Write and publish a rubric, by two people."""
@@ -58,11 +59,10 @@ class Room:
         )
         return published
 
-    async def recording(self, person: str, channel: str = "PHONE", *, ago: timedelta = timedelta(hours=2)) -> str:
-        """A recording of somebody's service."""
+    async def recording(self, person: str, channel: str = "PHONE", *, at: datetime | None = None) -> str:
+        """A recording of somebody's service that ended then, or a while ago."""
         end = Timestamp()
-        end.GetCurrentTime()
-        end.FromDatetime(end.ToDatetime() - ago)
+        end.FromDatetime(at or datetime.now(UTC) - timedelta(hours=2))
         begin = Timestamp(seconds=end.seconds - 300)
         request = recording_api.RegisterRecordingRequest(
             parent=self.parent,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -34,7 +36,9 @@ START = datetime(2026, 11, 2, 1, tzinfo=UTC)
 class Whole:
     """A qa with its worker, in virtual time."""
 
-    def __init__(self, channel: ClientChannel, database: Database, nats_url: str) -> None:
+    def __init__(self, channel: ClientChannel, database: Database, nats_url: str, keys: TestKeys, port: int) -> None:
+        self.keys = keys
+        self.address = f"127.0.0.1:{port}"
         self.channel = channel
         self.database = database
         self.recordings: Any = RecordingServiceStub(channel)
@@ -80,10 +84,16 @@ class Whole:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def whole(databases: Databases, nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
-    folder = tmp_path_factory.mktemp("qa")
+    async with running(databases, nats_url, tmp_path_factory.mktemp("qa"), START) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(databases: Databases, nats_url: str, folder: Path, start: datetime) -> AsyncIterator[Whole]:
+    """A qa with its worker whose time begins then."""
     keys = TestKeys(folder)
     Keys.create(folder / "sealing.json", "test")
-    urls = await databases.clone("qa", virtual=START)
+    urls = await databases.clone("qa", virtual=start)
     settings = {
         "KEFU_DATABASE_URL": urls["qa"],
         "KEFU_NATS_URL": nats_url,
@@ -97,7 +107,7 @@ async def whole(databases: Databases, nats_url: str, tmp_path_factory: pytest.Te
     await app.start(work=True)
     try:
         async with ClientChannel(Target(f"ipv4:127.0.0.1:{app.server.port}"), token=keys.token) as opened:
-            yield Whole(opened, app.database, nats_url)
+            yield Whole(opened, app.database, nats_url, keys, app.server.port)
     finally:
         await app.stop(drain_seconds=0)
 

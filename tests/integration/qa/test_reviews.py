@@ -169,7 +169,7 @@ async def test_a_dispute_after_the_window_or_by_another_is_refused(room: Room, d
     assert done.state == STATE.STATE_ACKNOWLEDGED
 
 
-async def test_a_review_that_is_not_done_in_time_is_overdue(room: Room, database: Database) -> None:
+async def test_a_review_that_is_not_done_in_time_is_overdue(qa: Qa, room: Room, database: Database) -> None:
     late, done = [(await room.assign(await room.recording("ann"))).reviews[0] for _ in range(2)]
     assert late.due_time.ToDatetime() - late.create_time.ToDatetime() == timedelta(days=7)
     await room.submit(done, **FULL)
@@ -178,7 +178,7 @@ async def test_a_review_that_is_not_done_in_time_is_overdue(room: Room, database
         for one in (late, done)
     ]
     async with database.transaction() as tx:
-        await room.qa.parts.judging.reviews.due(timers, tx)
+        await qa.parts.judging.reviews.due(timers, tx)
     listed = await room.reviews().ListReviews(api.ListReviewsRequest(parent=room.parent, overdue=True))
     assert [one.name for one in listed.reviews] == [late.name]
 

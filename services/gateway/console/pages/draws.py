@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, request, stream_with_context, url_for
 from kefu.qa.v1 import draw_service_pb2 as api
@@ -117,7 +117,7 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
-def _of_templates() -> dict[str, object]:
+def _of_templates() -> dict[str, Any]:
     return {"id_of": id_of, "kind_of": kind_of, "utc": UTC}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, request, stream_with_context, url_for
@@ -105,7 +105,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
         )
 
 
-def _of_templates() -> dict[str, object]:
+def _of_templates() -> dict[str, Any]:
     return {"id_of": id_of, "kind_of": kind_of, "state_of": state_of, "utc": UTC}
 
 

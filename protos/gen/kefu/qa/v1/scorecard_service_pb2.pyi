@@ -232,30 +232,30 @@ class ScorecardLine(_message.Message):
 Global___ScorecardLine: _TypeAlias = ScorecardLine  # noqa: Y015
 
 @_typing.final
-class ListMetricsRequest(_message.Message):
-    """Request of ListMetrics."""
+class GetMetricRegistryRequest(_message.Message):
+    """Request of GetMetricRegistry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PARENT_FIELD_NUMBER: _builtins.int
-    parent: _builtins.str
-    """The site, sites/{site}."""
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """sites/{site}/metricRegistry."""
     def __init__(
         self,
         *,
-        parent: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListMetricsRequest: _TypeAlias = ListMetricsRequest  # noqa: Y015
+Global___GetMetricRegistryRequest: _TypeAlias = GetMetricRegistryRequest  # noqa: Y015
 
 @_typing.final
-class ListMetricsResponse(_message.Message):
-    """Response of ListMetrics."""
+class MetricRegistry(_message.Message):
+    """The registry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -275,7 +275,7 @@ class ListMetricsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListMetricsResponse: _TypeAlias = ListMetricsResponse  # noqa: Y015
+Global___MetricRegistry: _TypeAlias = MetricRegistry  # noqa: Y015
 
 @_typing.final
 class StatedValue(_message.Message):
@@ -583,6 +583,134 @@ class ListScorecardsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListScorecardsResponse: _TypeAlias = ListScorecardsResponse  # noqa: Y015
+
+@_typing.final
+class DryRunScorecardsRequest(_message.Message):
+    """Request of DryRunScorecards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    POOL_FEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, sites/{site}."""
+    period: _builtins.str
+    """Month (2026-11) or quarter (2026-Q4)."""
+    profile: _builtins.str
+    """The other version, YAML as in the site's file."""
+    pool_fen: _builtins.int
+    """A pool to share by score times coefficient, fen; 0: none."""
+    request_id: _builtins.str
+    """Idempotency key, a UUID chosen by the caller; nothing is written, so a repetition computes again."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        period: _builtins.str = ...,
+        profile: _builtins.str = ...,
+        pool_fen: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "period", b"period", "pool_fen", b"pool_fen", "profile", b"profile", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DryRunScorecardsRequest: _TypeAlias = DryRunScorecardsRequest  # noqa: Y015
+
+@_typing.final
+class DryRunScorecardsResponse(_message.Message):
+    """Response of DryRunScorecards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___DryRunLine]:
+        """Everybody with figures of the period, by id."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___DryRunLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DryRunScorecardsResponse: _TypeAlias = DryRunScorecardsResponse  # noqa: Y015
+
+@_typing.final
+class DryRunLine(_message.Message):
+    """What changes for somebody."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    person: _builtins.str
+    """Id of the person."""
+    @_builtins.property
+    def before(self) -> Global___DryRunResult:
+        """By the profile in force."""
+
+    @_builtins.property
+    def after(self) -> Global___DryRunResult:
+        """By the other version."""
+
+    def __init__(
+        self,
+        *,
+        person: _builtins.str = ...,
+        before: Global___DryRunResult | None = ...,
+        after: Global___DryRunResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DryRunLine: _TypeAlias = DryRunLine  # noqa: Y015
+
+@_typing.final
+class DryRunResult(_message.Message):
+    """A result by one version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    BONUS_FEN_FIELD_NUMBER: _builtins.int
+    score: _builtins.float
+    """0 to 100; unset without one."""
+    grade: _builtins.str
+    """Grade; empty without one."""
+    bonus_fen: _builtins.int
+    """Of the pool, fen."""
+    def __init__(
+        self,
+        *,
+        score: _builtins.float | None = ...,
+        grade: _builtins.str = ...,
+        bonus_fen: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "bonus_fen", b"bonus_fen", "grade", b"grade", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___DryRunResult: _TypeAlias = DryRunResult  # noqa: Y015
 
 @_typing.final
 class ListObservationsRequest(_message.Message):

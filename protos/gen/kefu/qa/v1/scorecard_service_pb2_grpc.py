@@ -35,10 +35,10 @@ class ScorecardServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListMetrics = channel.unary_unary(
-                '/kefu.qa.v1.ScorecardService/ListMetrics',
-                request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsRequest.SerializeToString,
-                response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsResponse.FromString,
+        self.GetMetricRegistry = channel.unary_unary(
+                '/kefu.qa.v1.ScorecardService/GetMetricRegistry',
+                request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.GetMetricRegistryRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.MetricRegistry.FromString,
                 _registered_method=True)
         self.StateMetrics = channel.unary_unary(
                 '/kefu.qa.v1.ScorecardService/StateMetrics',
@@ -65,6 +65,11 @@ class ScorecardServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsResponse.FromString,
                 _registered_method=True)
+        self.DryRunScorecards = channel.unary_unary(
+                '/kefu.qa.v1.ScorecardService/DryRunScorecards',
+                request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsResponse.FromString,
+                _registered_method=True)
         self.ListObservations = channel.unary_unary(
                 '/kefu.qa.v1.ScorecardService/ListObservations',
                 request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListObservationsRequest.SerializeToString,
@@ -76,7 +81,7 @@ class ScorecardServiceServicer:
     """Metrics of people's work, and scorecards made of them by the method of the site's profile.
     """
 
-    def ListMetrics(self, request, context):
+    def GetMetricRegistry(self, request, context):
         """The registry: every metric with its unit, direction, source and the query that reproduces it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -120,6 +125,14 @@ class ScorecardServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DryRunScorecards(self, request, context):
+        """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+        Nothing is stored. INVALID_FIELD with every fault of the profile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListObservations(self, request, context):
         """The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
         one's own.
@@ -131,10 +144,10 @@ class ScorecardServiceServicer:
 
 def add_ScorecardServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListMetrics': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListMetrics,
-                    request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsRequest.FromString,
-                    response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsResponse.SerializeToString,
+            'GetMetricRegistry': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetricRegistry,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.GetMetricRegistryRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.MetricRegistry.SerializeToString,
             ),
             'StateMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.StateMetrics,
@@ -161,6 +174,11 @@ def add_ScorecardServiceServicer_to_server(servicer, server):
                     request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsResponse.SerializeToString,
             ),
+            'DryRunScorecards': grpc.unary_unary_rpc_method_handler(
+                    servicer.DryRunScorecards,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsResponse.SerializeToString,
+            ),
             'ListObservations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListObservations,
                     request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListObservationsRequest.FromString,
@@ -179,7 +197,7 @@ class ScorecardService:
     """
 
     @staticmethod
-    def ListMetrics(request,
+    def GetMetricRegistry(request,
             target,
             options=(),
             channel_credentials=None,
@@ -192,9 +210,9 @@ class ScorecardService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/kefu.qa.v1.ScorecardService/ListMetrics',
-            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsRequest.SerializeToString,
-            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsResponse.FromString,
+            '/kefu.qa.v1.ScorecardService/GetMetricRegistry',
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.GetMetricRegistryRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.MetricRegistry.FromString,
             options,
             channel_credentials,
             insecure,
@@ -330,6 +348,33 @@ class ScorecardService:
             '/kefu.qa.v1.ScorecardService/ListScorecards',
             kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListScorecardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DryRunScorecards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.qa.v1.ScorecardService/DryRunScorecards',
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.DryRunScorecardsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,7 +33,7 @@ class ScorecardServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScorecardServiceAsyncStub: ...
-    ListMetrics: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListMetricsRequest, _scorecard_service_pb2.ListMetricsResponse]
+    GetMetricRegistry: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.GetMetricRegistryRequest, _scorecard_service_pb2.MetricRegistry]
     """The registry: every metric with its unit, direction, source and the query that reproduces it."""
     StateMetrics: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.StateMetricsRequest, _scorecard_service_pb2.StateMetricsResponse]
     """Keeps values that no event gives, labelled by their source, beside computed ones and never in their place. The same
@@ -48,6 +48,10 @@ class ScorecardServiceStub:
     """One person's scorecard. Without `scorecards.manage` only one's own."""
     ListScorecards: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListScorecardsRequest, _scorecard_service_pb2.ListScorecardsResponse]
     """Scorecards of a period by person. Without `scorecards.manage` only one's own."""
+    DryRunScorecards: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.DryRunScorecardsRequest, _scorecard_service_pb2.DryRunScorecardsResponse]
+    """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+    Nothing is stored. INVALID_FIELD with every fault of the profile.
+    """
     ListObservations: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListObservationsRequest, _scorecard_service_pb2.ListObservationsResponse]
     """The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
     one's own.
@@ -58,7 +62,7 @@ class ScorecardServiceAsyncStub(ScorecardServiceStub):
     """Metrics of people's work, and scorecards made of them by the method of the site's profile."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListMetrics: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListMetricsRequest, _scorecard_service_pb2.ListMetricsResponse]  # type: ignore[assignment]
+    GetMetricRegistry: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.GetMetricRegistryRequest, _scorecard_service_pb2.MetricRegistry]  # type: ignore[assignment]
     """The registry: every metric with its unit, direction, source and the query that reproduces it."""
     StateMetrics: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.StateMetricsRequest, _scorecard_service_pb2.StateMetricsResponse]  # type: ignore[assignment]
     """Keeps values that no event gives, labelled by their source, beside computed ones and never in their place. The same
@@ -73,6 +77,10 @@ class ScorecardServiceAsyncStub(ScorecardServiceStub):
     """One person's scorecard. Without `scorecards.manage` only one's own."""
     ListScorecards: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListScorecardsRequest, _scorecard_service_pb2.ListScorecardsResponse]  # type: ignore[assignment]
     """Scorecards of a period by person. Without `scorecards.manage` only one's own."""
+    DryRunScorecards: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.DryRunScorecardsRequest, _scorecard_service_pb2.DryRunScorecardsResponse]  # type: ignore[assignment]
+    """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+    Nothing is stored. INVALID_FIELD with every fault of the profile.
+    """
     ListObservations: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListObservationsRequest, _scorecard_service_pb2.ListObservationsResponse]  # type: ignore[assignment]
     """The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
     one's own.
@@ -82,11 +90,11 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
     """Metrics of people's work, and scorecards made of them by the method of the site's profile."""
 
     @_abc_1.abstractmethod
-    def ListMetrics(
+    def GetMetricRegistry(
         self,
-        request: _scorecard_service_pb2.ListMetricsRequest,
+        request: _scorecard_service_pb2.GetMetricRegistryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scorecard_service_pb2.ListMetricsResponse, _abc.Awaitable[_scorecard_service_pb2.ListMetricsResponse]]:
+    ) -> _typing.Union[_scorecard_service_pb2.MetricRegistry, _abc.Awaitable[_scorecard_service_pb2.MetricRegistry]]:
         """The registry: every metric with its unit, direction, source and the query that reproduces it."""
 
     @_abc_1.abstractmethod
@@ -131,6 +139,16 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scorecard_service_pb2.ListScorecardsResponse, _abc.Awaitable[_scorecard_service_pb2.ListScorecardsResponse]]:
         """Scorecards of a period by person. Without `scorecards.manage` only one's own."""
+
+    @_abc_1.abstractmethod
+    def DryRunScorecards(
+        self,
+        request: _scorecard_service_pb2.DryRunScorecardsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scorecard_service_pb2.DryRunScorecardsResponse, _abc.Awaitable[_scorecard_service_pb2.DryRunScorecardsResponse]]:
+        """What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+        Nothing is stored. INVALID_FIELD with every fault of the profile.
+        """
 
     @_abc_1.abstractmethod
     def ListObservations(
