@@ -32,9 +32,7 @@ class ScorecardServicer(api_grpc.ScorecardServiceServicer):
         self._desk = desk
         self._commands = commands
 
-    async def GetMetricRegistry(
-        self, request: api.GetMetricRegistryRequest, context: Context
-    ) -> api.MetricRegistry:
+    async def GetMetricRegistry(self, request: api.GetMetricRegistryRequest, context: Context) -> api.MetricRegistry:
         """The registry."""
         (site,) = REGISTRY.parse(request.name)
         self._desk.profile(site)
