@@ -154,8 +154,9 @@ bench-staffing: setup ## people needed in 13,440 cells, and the closed forms bes
 	@$(BIN)/python -m tests.bench.bench_staffing
 bench-tiers: setup ## a million customers tiered, a purchase, a real file imported, the ledger audited (PART=tiers|orders|ledger)
 	@$(BIN)/python -m tests.bench.bench_tiers $(PART)
-bench-sampling: setup ## a week drawn from ten million recordings, and run again by the verifier
-	@$(BIN)/python -m tests.bench.bench_sampling
+bench-sampling: setup ## a week drawn from ten million recordings and run again by the verifier; scorecards of a month from ten million observations (PART=scorecards)
+	@$(if $(filter scorecards,$(PART)),:,$(BIN)/python -m tests.bench.bench_sampling)
+	@$(BIN)/python -m tests.bench.bench_scorecards
 bench-roster: setup ## rosters of the public benchmarks, checked and proved (INSTANCES="5 6" for some, ten minutes each)
 	@$(BIN)/python -m tests.bench.bench_roster $(INSTANCES)
 staffing-model: setup ## fit the correction for uneven handling times again (some minutes)

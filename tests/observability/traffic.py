@@ -54,6 +54,7 @@ def drive(stack: Stack) -> Done:
     _play(stack, slow)
     _forget(stack)
     _buy(stack)
+    _review(stack)
     _listen(stack)
     followed = _follow(stack, slow, waiting)
     _sign_in(stack, "wangfang", demo.password(stack.home, "wangfang"))
@@ -168,6 +169,22 @@ def _buy(stack: Stack) -> None:
     body = {"source": "SHOP", "lines": lines}
     stack.rest("POST", f"sites/{SHOP}/orders:record", stack.manager("boss", SHOP), body)
     until(lambda: stack.scrape("crm")["kefu_crm_points_liability"].samples, "the points to be summed")
+
+
+def _review(stack: Stack) -> None:
+    """A recording is assigned for review, by a rubric that two people made."""
+    first, second = (stack.person(name, "manager") for name in ("boss", "lead"))
+    criterion = {"id": "dialogue", "titleZh": "对话质量", "titleEn": "Dialogue", "weight": 100}
+    rubric = {"rubric": {"series": "conversations", "criteria": [criterion]}}
+    made = stack.rest("POST", f"sites/{SITE}/rubrics", first, rubric)["name"]
+    stack.rest("POST", f"{made}:publish", second, {})
+    member = f"sites/{SITE}/members/rob"
+    stack.rest("POST", f"{member}:set", first, {"member": {"name": member, "reviewer": True}})
+    listed = f"sites/{SITE}/recordings"
+    until(lambda: stack.rest("GET", listed, first).get("recordings"), "a conversation to leave its recording")
+    names = [one["name"] for one in stack.rest("GET", listed, first)["recordings"]]
+    assign = {"recordings": names, "series": "conversations", "origin": "ORIGIN_AD_HOC"}
+    stack.rest("POST", f"sites/{SITE}/reviews:assign", first, assign)
 
 
 def _listen(stack: Stack) -> None:

@@ -67,6 +67,7 @@ FILLED: bad_input.Filled = {
         "values": [{"person": "ann", "metric": "conversion", "value": 5}],
     },
     "ComputeScorecards": PERIOD,
+    "DryRunScorecards": {**PERIOD, "profile": "site: online-desk"},
     "FreezeScorecards": PERIOD,
     "OpenAppraisals": {"period": "2026-Q3"},
     "RateAppraisal": {"marks": {"initiative": 8}, "comment": "good"},
