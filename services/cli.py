@@ -32,6 +32,7 @@ LAZY: dict[str, tuple[str, str]] = {
     "staff": ("services.staffing.cli.staff", "staff"),
     "import": ("services.stack.commands.crm", "import_"),
     "crm": ("services.stack.commands.crm", "crm"),
+    "qa": ("services.stack.commands.qa", "qa"),
     "roster": ("services.staffing.cli.roster", "roster"),
     "up": ("services.stack.commands.local", "up"),
     "down": ("services.stack.commands.local", "down"),
@@ -59,6 +60,7 @@ SHORT: dict[str, str] = {
     "staff": "people needed for a service level, simulated",
     "import": "take purchase histories of other systems over",
     "crm": "check the ledger of points, report on customer relations",
+    "qa": "draw recordings for review, run a draw again",
     "roster": "rosters with a proof of how good they are",
     "up": "start everything on this machine",
     "down": "stop it; its state stays",
@@ -82,6 +84,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Rules and replays": ("profile", "simulate"),
     "Plan": ("forecast", "staff", "roster"),
     "Customers": ("import", "crm"),
+    "Quality": ("qa",),
     "Care": ("doctor", "bundle", "parked", "reconcile", "backup", "rotate"),
 }
 

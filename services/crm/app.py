@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -132,7 +132,15 @@ class App:
 class Parts:
     """Stores and commands of one database: what the service, the import and the tests are made of."""
 
-    def __init__(self, database: Database, vault: Vault, profiles: SiteProfiles, metrics: CrmMetrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        profiles: SiteProfiles,
+        metrics: CrmMetrics,
+        *,
+        absent: Collection[str] = (),
+    ) -> None:
         new_id = database.new_id
         self.profiles = profiles
         self.metrics = metrics
@@ -145,7 +153,7 @@ class Parts:
         self.customers = Customers(self.files, self.identities, profiles, self.tiers, new_id)
         self.coupons = Coupons(new_id)
         self.words = WordStore(vault)
-        self.privacy = Privacy(self.queries, self.words, new_id)
+        self.privacy = Privacy(self.queries, self.words, new_id, absent=absent)
         self.promises = Commitments(self.words, new_id)
         self.win_backs = WinBacks(profiles, self.ledger, self.coupons, self.words, vault, new_id)
         self.relations = Relations(database, self.win_backs, new_id)
@@ -212,11 +220,11 @@ async def build(config: CrmConfig) -> App:
     )
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
     vault = Vault(Keys.read(config.sealing_keys))
-    parts = Parts(database, vault, SiteProfiles(lambda: profiles.current), measured)
+    parts = Parts(database, vault, SiteProfiles(lambda: profiles.current), measured, absent=config.absent)
     for add, servicer in servicers(database, parts, unmask=timedelta(seconds=config.unmask_seconds)):
         server.add(add, servicer)
     figured = Figures(metrics, database)
-    relay = Relay(database, config.nats, consumers=CONSUMERS, progress=figured.consumers)
+    relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)
     settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])
     worker = make_worker(config, database, parts, relay=relay, settler=settler, figured=figured, tools=tools)
     time = VirtualTime(database, worker.dispatcher, settle=settler.settle)

@@ -29,7 +29,7 @@ from services.kit.schedules import Schedule, Scheduler
 from services.kit.timers import Dispatcher
 
 # Durable consumers that must have had an event before the outbox forgets it.
-CONSUMERS: Final = ("crm-erasure", "gateway-erasure", "intake-erasure", "intake-tiers")
+CONSUMERS: Final = ("crm-erasure", "gateway-erasure", "intake-erasure", "intake-tiers", "qa-erasure")
 BATCH: Final = 2_000
 
 

@@ -154,6 +154,23 @@ class Vault:
             raise CryptoError("a sealed value was changed or belongs elsewhere") from error
 
 
+def seal_part(data_key: bytes, part: bytes, *, place: str) -> bytes:
+    """Seal a piece of something large with a data key of its own (32 bytes), bound to its place: nonce, ciphertext.
+
+    The data key is kept sealed by the vault; whoever destroys it has destroyed all pieces.
+    """
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(data_key).encrypt(nonce, part, place.encode())
+
+
+def open_part(data_key: bytes, sealed: bytes, *, place: str) -> bytes:
+    """Open a piece; raises CryptoError when it was changed or moved."""
+    try:
+        return AESGCM(data_key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.encode())
+    except InvalidTag as error:
+        raise CryptoError("a sealed piece was changed or belongs elsewhere") from error
+
+
 def key_id_of(sealed: bytes) -> str:
     """Return which key-encryption key a sealed value needs; for finding what a rotation has left to do."""
     return _parts(sealed)[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 from services.kit.embedded.ports import LOOPBACK, keep_secret
 
-SERVICES = ("intake", "staffing", "crm", "gateway")
+SERVICES = ("intake", "staffing", "crm", "qa", "gateway")
 DEFAULT_PORT_BASE = 8700
 # What listens where, as an offset to the base; PostgreSQL and NATS take any free port, nobody types those.
 OFFSETS: Mapping[str, int] = {
@@ -25,6 +25,8 @@ OFFSETS: Mapping[str, int] = {
     "staffing metrics": 21,
     "crm": 30,
     "crm metrics": 31,
+    "qa": 40,
+    "qa metrics": 41,
     "prometheus": 90,
     "grafana": 91,
 }
@@ -85,6 +87,16 @@ class Home:
     def sealing_keys(self) -> Path:
         """The file of the keys that seal personal data."""
         return self.folder / "sealing.json"
+
+    @property
+    def objects(self) -> Path:
+        """Folder of the object store: recordings and frames."""
+        return self.folder / "objects"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of copies that may go at any time."""
+        return self.folder / "scratch"
 
     @property
     def state(self) -> Path:

@@ -13,7 +13,7 @@ from services.stack.home import Home
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ROOT / "charts" / "kefu" / "profiles"
 SIMULATOR = "simulator"
-GRPC_SERVICES = ("intake", "staffing", "crm")
+GRPC_SERVICES = ("intake", "staffing", "crm", "qa")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def _service(home: Home, name: str, urls: Mapping[str, str], nats_url: str) -> P
 
 def service_environment(home: Home, name: str, urls: Mapping[str, str], nats_url: str) -> dict[str, str]:
     """Settings of a gRPC service of the stack."""
-    return {
+    own = {"KEFU_QA_OBJECTS": home.objects.as_uri(), "KEFU_QA_SCRATCH": str(home.scratch)} if name == "qa" else {}
+    return own | {
         "KEFU_ENVIRONMENT": "local",
         "KEFU_DATABASE_URL": urls[name],
         "KEFU_NATS_URL": nats_url,

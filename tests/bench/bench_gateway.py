@@ -34,7 +34,7 @@ from tests.bench.memory import LOADED_MIB, resident
 from tests.bench.report import Report, percentile, quick
 
 SITE = "online-desk"
-NAMES = ("intake", "staffing", "crm", "gateway", "stream")
+NAMES = ("intake", "staffing", "crm", "qa", "gateway", "stream")
 CLIENTS = 16
 CONVERSATIONS = 200
 RATE = 420.0

@@ -42,6 +42,8 @@ ROLES = {
     "staffing-work": "staffing",
     "crm": "crm",
     "crm-work": "crm",
+    "qa": "qa",
+    "qa-work": "qa",
     "gateway": "gateway",
     "gateway-work": "gateway",
     "gateway-stream": "stream",

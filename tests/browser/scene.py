@@ -53,7 +53,7 @@ class Scene:
         self._signer = TokenSigner.from_pem(key.stem, key.read_bytes())
         self._channels = {
             name: SyncClientChannel(Target(f"ipv4:{home.address(name)}"), token=lambda: None)
-            for name in ("intake", "staffing", "crm")
+            for name in ("intake", "staffing", "crm", "qa")
         }
         self._numbers = itertools.count(1)
         self.office = self._backend("installer", Kind.SERVICE, sites={"*": ["admin"]})

@@ -22,6 +22,8 @@ AT_WORK = [
     "customers",
     "campaigns",
     "win_backs",
+    "recordings",
+    "draws",
     "privacy",
     "report",
     "people",

@@ -29,8 +29,16 @@ from services.stack.processes import python_path
 from tests.charts.helm import Release, render
 from tests.charts.mounted import Mounted, Secrets, secrets
 
-SERVICES = ("crm", "gateway", "intake", "staffing")
-RUN = ("kefu-intake", "kefu-staffing", "kefu-crm", "kefu-gateway", "kefu-gateway-stream", "kefu-gateway-work")
+SERVICES = ("crm", "gateway", "intake", "qa", "staffing")
+RUN = (
+    "kefu-intake",
+    "kefu-staffing",
+    "kefu-crm",
+    "kefu-qa",
+    "kefu-gateway",
+    "kefu-gateway-stream",
+    "kefu-gateway-work",
+)
 LISTENS = ("KEFU_LISTEN", "KEFU_HEALTH_LISTEN", "KEFU_METRICS_LISTEN", "KEFU_GATEWAY_LISTEN", "KEFU_STREAM_LISTEN")
 READY_SECONDS = 90
 ACCOUNT = {"KEFU_CLIENT_ID": "smoke", "KEFU_CLIENT_SECRET": "s" * 40}
@@ -54,7 +62,7 @@ class Installed:
         env |= {"KEFU_DATABASE_URL": urls[deployment.split("-")[1]], "KEFU_NATS_URL": nats}
         env |= {"OTEL_TRACES_EXPORTER": "none", "KEFU_DRAIN_SECONDS": "0"}
         if "KEFU_TARGETS" in env:
-            for service in ("intake", "staffing", "crm"):
+            for service in ("intake", "staffing", "crm", "qa"):
                 here = self.listens[f"kefu-{service}"]["KEFU_LISTEN"].replace("127.0.0.1", "localhost")
                 env["KEFU_TARGETS"] = env["KEFU_TARGETS"].replace(f"kefu-{service}:9000", here)
         return mounted.args, env
@@ -148,6 +156,7 @@ async def test_helm_test_passes_and_reads_through_certificates(installed: Instal
     assert [row["name"] for row in found] == [
         "crm",
         "intake",
+        "qa",
         "staffing",
         "gateway",
         "stream",

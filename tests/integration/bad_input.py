@@ -102,8 +102,8 @@ def _fields(message: Message, bound: str, prefix: str = "") -> Iterator[tuple[st
         elif one.message_type is None:
             if one.GetOptions().Extensions[validate_pb2.field].WhichOneof("type") in NUMBERS:
                 yield path, (NO_NUMBER,)
-        elif one.message_type.file.package == "google.protobuf":
-            continue  # times and masks
+        elif one.message_type.file.package == "google.protobuf" or one.message_type.GetOptions().map_entry:
+            continue  # times, masks, maps
         elif one.is_repeated:
             for index, item in enumerate(value):
                 yield from _fields(item, bound, f"{path}[{index}].")

@@ -21,6 +21,7 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
     "intake": ("rpc", "process", "work", "policy", "intake"),
     "staffing": ("rpc", "process", "work", "policy", "staffing"),
     "crm": ("rpc", "process", "work", "policy", "crm"),
+    "qa": ("rpc", "process", "work", "policy", "qa"),
     "gateway": ("rpc", "process", "work", "gateway"),
     "stream": ("rpc", "process", "work", "gateway"),
 }

@@ -21,7 +21,7 @@ def test_a_refused_file_leaves_the_running_version_and_shows(whole_stack: Stack,
     before = stack.rest("GET", done.served, stack.person("boss", "supervisor"))["profileVersion"]
     try:
         file.write_text(good.replace("reply_gap_s: 120", "reply_gap_s: soon"), encoding="utf-8")
-        for service in ("intake", "staffing", "crm"):
+        for service in ("intake", "staffing", "crm", "qa"):
             until(partial(_refused, stack, service), f"{service} to refuse it")
             assert stack.sample(service, "kefu_profile_reloads_total", outcome="refused") == 1
             assert f"{SITE}.yaml" in _log(stack, service)

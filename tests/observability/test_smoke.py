@@ -38,7 +38,7 @@ def smoke(stack: Stack, **settings: str) -> tuple[int, dict[str, Any]]:
 def test_a_stranger_finds_everything_well_and_the_gateway_asks_who_they_are(whole_stack: Stack) -> None:
     code, found = smoke(whole_stack)
     assert code == 0, found
-    assert list(found) == ["intake", "staffing", "crm", "gateway", "stream", f"wallboard of {SITE}"]
+    assert list(found) == ["intake", "staffing", "crm", "qa", "gateway", "stream", f"wallboard of {SITE}"]
 
 
 def test_a_service_account_reads_a_wallboard(whole_stack: Stack) -> None:

@@ -88,7 +88,7 @@ def test_back_to_an_instant_with_promises_running(home: Home, folder: Path) -> N
     told = json.loads(done.output)
     assert told["rows"] == before
     assert told["missing"] == {}
-    assert set(told["schemas"]) == {"crm", "gateway", "intake", "staffing"}
+    assert set(told["schemas"]) == {"crm", "gateway", "intake", "qa", "staffing"}
     assert (home.postgres / "data").exists()
     assert not EmbeddedNats(home.nats).store.exists()
 

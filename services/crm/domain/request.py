@@ -13,7 +13,7 @@ ERASURE: Final = "ERASURE"
 FULFILLING: Final = "FULFILLING"
 FULFILLED: Final = "FULFILLED"
 # Who may know a customer, and so has to answer before an erasure is done.
-WITNESSES: Final = ("crm", "gateway", "intake")
+WITNESSES: Final = ("crm", "gateway", "intake", "qa")
 
 
 @dataclass(frozen=True, slots=True)

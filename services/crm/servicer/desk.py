@@ -1,20 +1,14 @@
-"""What every servicer of crm needs: names, reads of one site, and writes that happen once."""
+"""What every servicer of crm needs: names, pages, and the desk."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from google.protobuf.message import Message
-
-from services.crm.profiles import SiteProfiles
 from services.kit import pages
-from services.kit.call import current
-from services.kit.db import Database, Transaction
 from services.kit.resource_names import ResourceName
-from services.kit.uow import UnitOfWork
-from services.policy.profile import Profile
+from services.policy.desk import Desk
+
+__all__ = ["COUPON", "CUSTOMER", "GRANT", "LAST", "REQUEST", "SITE", "Context", "Desk", "number_of", "size_of"]
 
 SITE: Final = ResourceName("sites/{site}")
 CUSTOMER: Final = ResourceName("sites/{site}/customers/{customer}")
@@ -31,43 +25,6 @@ PAGE_MOST: Final = 500
 LAST: Final = 2**63 - 1
 
 Context = Any
-Reply = TypeVar("Reply", bound=Message)
-
-
-class Desk:
-    """The database of crm as its RPCs use it."""
-
-    def __init__(self, database: Database, profiles: SiteProfiles) -> None:
-        self._database = database
-        self._uow = UnitOfWork(database)
-        self.profiles = profiles
-
-    def profile(self, site: str) -> Profile:
-        """The site's profile now; raises NotFound for a site without one."""
-        return self.profiles.at(site, self._database.clock.now())
-
-    def read(self, site: str) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that reads one site."""
-        self.profile(site)
-        return self._database.transaction(sites=[site], read_only=True)
-
-    def unstored(self, site: str) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction of one site for what may be done again and whose reply is never kept."""
-        self.profile(site)
-        return self._database.transaction(sites=[site])
-
-    async def write(
-        self, site: str, handler: Callable[[Transaction, str], Awaitable[Reply]], reply: type[Reply]
-    ) -> Reply:
-        """Run a command once per request id. Its reply is stored, so it holds ids, states and figures, no words."""
-        call = current()
-        self.profile(site)
-
-        async def run(tx: Transaction) -> Reply:
-            return await handler(tx, call.principal.subject)
-
-        stored = await self._uow.run(call, run, lambda made: made.SerializeToString(), sites=[site])
-        return reply.FromString(stored)
 
 
 def size_of(request: Any) -> int:

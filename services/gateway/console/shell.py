@@ -36,6 +36,8 @@ _RAIL: Final = {
     "customers": ("console.customers", "card", "customers.read"),
     "campaigns": ("console.campaigns", "send", "campaigns.read"),
     "win_backs": ("console.win_backs", "back", "winbacks.read"),
+    "recordings": ("console.recordings", "play", "recordings.read"),
+    "draws": ("console.draws", "check", "draws.read"),
     "privacy": ("console.privacy", "shield", "customers.approve"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),

@@ -41,6 +41,13 @@ def check(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
     for name, item in sorted(card.items.items()):
         if not item.direction:
             yield Fault(f"scorecard.items.{name}.direction", "is missing", "Write HIGHER or LOWER, whichever is better")
+    for name, (path, item) in sorted(items(card).items()):
+        lower = (item.direction or NAMED.get(name)) == quality_pb2.DIRECTION_LOWER
+        ordered = sorted(item.steps, key=lambda step: step.value, reverse=lower)
+        if any(better.share < worse.share for worse, better in itertools.pairwise(ordered)):
+            yield Fault(
+                f"{path}.steps", "give less for a better value", "Write a share that rises as the value betters"
+            )
     if card.method == quality_pb2.SCORECARD_METHOD_WEIGHTED_SUM:
         yield from _weights(card)
     if card.method == quality_pb2.SCORECARD_METHOD_ALL_THRESHOLDS:

@@ -19,6 +19,7 @@ CONFIGS = {
     "intake": ("services.intake.config", "IntakeConfig"),
     "staffing": ("services.staffing.config", "StaffingConfig"),
     "crm": ("services.crm.config", "CrmConfig"),
+    "qa": ("services.qa.config", "QaConfig"),
     "gateway": ("services.gateway.config", "GatewayConfig"),
     "stream": ("services.gateway.config", "GatewayConfig"),
 }

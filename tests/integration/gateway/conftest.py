@@ -25,6 +25,8 @@ from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
 from services.kit.keys import new_key_pair
 from services.kit.server import ServerConfig
 from services.kit.testing.postgres import Databases
+from services.qa.app import build as build_qa
+from services.qa.config import QaConfig
 from services.staffing.app import build as build_staffing
 from services.staffing.config import StaffingConfig
 
@@ -57,13 +59,13 @@ def gateway_config(
     portal: BlockingPortal,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[GatewayConfig]:
-    """Settings of a gateway whose staffing, intake and crm services run."""
+    """Settings of a gateway whose services run."""
     folder = tmp_path_factory.mktemp("gateway")
     keys = folder / "keys"
     keys.mkdir()
     new_key_pair(keys, "2026-01")
     Keys.create(folder / "sealing.json", "test")
-    urls = portal.call(Databases(postgres).clone, "crm", "gateway", "intake", "staffing")
+    urls = portal.call(Databases(postgres).clone, "crm", "gateway", "intake", "qa", "staffing")
     common: dict[str, Any] = {
         "nats": nats_server.url,
         "public_keys": keys / "public",
@@ -73,12 +75,21 @@ def gateway_config(
         "server": ServerConfig(grace_seconds=1.0),
     }
     staffing = portal.call(build_staffing, StaffingConfig(database=urls["staffing"], **common))
-    portal.call(staffing.start)
+    portal.call(lambda: staffing.start(work=True))
     intake = portal.call(build_intake, IntakeConfig(database=urls["intake"], **common))
     portal.call(lambda: intake.start(work=True))
     crm = portal.call(build_crm, CrmConfig(database=urls["crm"], **common))
     portal.call(crm.start)
-    running: dict[str, Any] = {"staffing": staffing, "intake": intake, "crm": crm}
+    qa_config = QaConfig(
+        database=urls["qa"],
+        objects=(folder / "objects").as_uri(),
+        scratch=folder / "scratch",
+        targets=(f"intake=127.0.0.1:{intake.server.port}",),
+        **common,
+    )
+    qa = portal.call(build_qa, qa_config)
+    portal.call(lambda: qa.start(work=True))
+    running: dict[str, Any] = {"staffing": staffing, "intake": intake, "crm": crm, "qa": qa}
     yield GatewayConfig(
         database=urls["gateway"],
         secret="s" * 40,

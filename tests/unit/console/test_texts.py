@@ -18,12 +18,13 @@ from kefu.crm.v1 import (
     win_back_service_pb2,
 )
 from kefu.intake.v1 import conversation_pb2
+from kefu.qa.v1 import draw_service_pb2, recording_pb2
 from kefu.staffing.v1 import person_pb2
 
 from services.crm.domain import segment
 from services.gateway.accounts import Role
 from services.gateway.console import texts
-from services.gateway.console.pages import campaigns, desk, desk_actions, integrations
+from services.gateway.console.pages import campaigns, desk, desk_actions, draws, integrations
 from services.gateway.console.present import conversations, segments
 
 GATEWAY = Path(texts.__file__).resolve().parents[1]
@@ -83,6 +84,13 @@ DYNAMIC = {
     "purpose.": names(customer_pb2.Purpose, "PURPOSE_"),
     "timeline.": {"ORDER", "RETURN", "CONVERSATION", "COMPLAINT", "TIER", "CONSENT"},
     "tier_cause.": {"RAISED", "LOWERED", "WARNED", "RECOVERED"},
+    "recording_kind.": names(recording_pb2.Recording.Kind, "KIND_"),
+    "recording_state.": names(recording_pb2.Recording.State, "STATE_"),
+    "author.": names(conversation_pb2.Message.AuthorKind, "AUTHOR_KIND_"),
+    "draw_kind.": {*names(draw_service_pb2.Draw.Kind, "KIND_"), "RISK"},
+    "draw_scope.": {"TEAM", "AGENT", "SUPERVISOR"},
+    "draw_cause.": {"NO_RECORDINGS", "FEW_RECORDINGS", "LEFT"},
+    "draw_reason.": set(draws.REASONS),
     "points.": {"ISSUED", "PENDING", "ACTIVE", "SPENT", "EXPIRED", "REVERSED"},
     "points_cause.": {*CAUSES, "PURCHASE", "RETURN", "REDEMPTION", "TIME"},
     "campaign_kind.": names(campaign_service_pb2.Campaign.Kind, "KIND_"),

@@ -78,6 +78,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Whoever asked may not decide it too. PERMISSION_DENIED."""
     ERROR_REASON_POINTS_SHORT: _ErrorReason.ValueType  # 68
     """Fewer points are active than were asked for; metadata has `available`. FAILED_PRECONDITION."""
+    ERROR_REASON_ONLY_ONE_MAY: _ErrorReason.ValueType  # 72
+    """Somebody in particular has to do this: metadata has `who` (REVIEWER, REVIEWED, …). PERMISSION_DENIED."""
+    ERROR_REASON_CONTENT_REFUSED: _ErrorReason.ValueType  # 70
+    """A content is not taken or cannot be played; metadata has `name` and `fault`. FAILED_PRECONDITION."""
+    ERROR_REASON_DRAW_REFUSED: _ErrorReason.ValueType  # 71
+    """The recording was not drawn, was replaced already, or nothing is left to take its place; metadata has `name` and
+    `fault`. FAILED_PRECONDITION.
+    """
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 80
     """A part that the service needs (database, event bus, neighbour) is away; repeat later. UNAVAILABLE."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 81
@@ -150,6 +158,14 @@ ERROR_REASON_SECOND_PERSON: ErrorReason.ValueType  # 67
 """Whoever asked may not decide it too. PERMISSION_DENIED."""
 ERROR_REASON_POINTS_SHORT: ErrorReason.ValueType  # 68
 """Fewer points are active than were asked for; metadata has `available`. FAILED_PRECONDITION."""
+ERROR_REASON_ONLY_ONE_MAY: ErrorReason.ValueType  # 72
+"""Somebody in particular has to do this: metadata has `who` (REVIEWER, REVIEWED, …). PERMISSION_DENIED."""
+ERROR_REASON_CONTENT_REFUSED: ErrorReason.ValueType  # 70
+"""A content is not taken or cannot be played; metadata has `name` and `fault`. FAILED_PRECONDITION."""
+ERROR_REASON_DRAW_REFUSED: ErrorReason.ValueType  # 71
+"""The recording was not drawn, was replaced already, or nothing is left to take its place; metadata has `name` and
+`fault`. FAILED_PRECONDITION.
+"""
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 80
 """A part that the service needs (database, event bus, neighbour) is away; repeat later. UNAVAILABLE."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 81

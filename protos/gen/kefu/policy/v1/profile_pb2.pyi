@@ -210,6 +210,7 @@ class SiteProfile(_message.Message):
     RECORDING_FIELD_NUMBER: _builtins.int
     ANALYSIS_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    PENALTY_FIELD_NUMBER: _builtins.int
     CRM_FIELD_NUMBER: _builtins.int
     KNOWLEDGE_FIELD_NUMBER: _builtins.int
     site: _builtins.str
@@ -389,6 +390,10 @@ class SiteProfile(_message.Message):
         """Measured values."""
 
     @_builtins.property
+    def penalty(self) -> _quality_pb2.PenaltyPolicy:
+        """Penalties."""
+
+    @_builtins.property
     def crm(self) -> _customer_pb2.CrmPolicy:
         """Customer relations."""
 
@@ -445,12 +450,13 @@ class SiteProfile(_message.Message):
         recording: _quality_pb2.RecordingPolicy | None = ...,
         analysis: _quality_pb2.AnalysisPolicy | None = ...,
         metrics: _quality_pb2.MetricsPolicy | None = ...,
+        penalty: _quality_pb2.PenaltyPolicy | None = ...,
         crm: _customer_pb2.CrmPolicy | None = ...,
         knowledge: _customer_pb2.KnowledgePolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "appraisal", b"appraisal", "archive", b"archive", "attendance", b"attendance", "bot", b"bot", "closing", b"closing", "complaint", b"complaint", "complex", b"complex", "crisis", b"crisis", "crm", b"crm", "display_name", b"display_name", "drill", b"drill", "hiring", b"hiring", "incident", b"incident", "induction", b"induction", "knowledge", b"knowledge", "lint", b"lint", "live", b"live", "meeting", b"meeting", "mentorship", b"mentorship", "metrics", b"metrics", "org", b"org", "pay", b"pay", "presence", b"presence", "promotion", b"promotion", "rating", b"rating", "reception", b"reception", "recording", b"recording", "review", b"review", "reward", b"reward", "roster", b"roster", "routing", b"routing", "sampling", b"sampling", "scorecard", b"scorecard", "security", b"security", "sla", b"sla", "task", b"task", "telephony", b"telephony", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "appraisal", b"appraisal", "archive", b"archive", "attendance", b"attendance", "bot", b"bot", "closing", b"closing", "complaint", b"complaint", "complex", b"complex", "crisis", b"crisis", "crm", b"crm", "display_name", b"display_name", "drill", b"drill", "hiring", b"hiring", "incident", b"incident", "induction", b"induction", "knowledge", b"knowledge", "lint", b"lint", "live", b"live", "meeting", b"meeting", "mentorship", b"mentorship", "metrics", b"metrics", "org", b"org", "pay", b"pay", "penalty", b"penalty", "presence", b"presence", "promotion", b"promotion", "rating", b"rating", "reception", b"reception", "recording", b"recording", "review", b"review", "reward", b"reward", "roster", b"roster", "routing", b"routing", "sampling", b"sampling", "scorecard", b"scorecard", "security", b"security", "sla", b"sla", "task", b"task", "telephony", b"telephony", "training", b"training"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "appraisal", b"appraisal", "archive", b"archive", "attendance", b"attendance", "bot", b"bot", "calendars", b"calendars", "channels", b"channels", "closing", b"closing", "complaint", b"complaint", "complex", b"complex", "crisis", b"crisis", "crm", b"crm", "display_name", b"display_name", "drill", b"drill", "effective_from", b"effective_from", "hiring", b"hiring", "incident", b"incident", "induction", b"induction", "knowledge", b"knowledge", "lint", b"lint", "live", b"live", "meeting", b"meeting", "mentorship", b"mentorship", "metrics", b"metrics", "org", b"org", "owner", b"owner", "pay", b"pay", "presence", b"presence", "promotion", b"promotion", "queues", b"queues", "rating", b"rating", "reception", b"reception", "recording", b"recording", "regimes", b"regimes", "review", b"review", "reward", b"reward", "roster", b"roster", "routing", b"routing", "sampling", b"sampling", "scorecard", b"scorecard", "security", b"security", "site", b"site", "site_choices", b"site_choices", "sla", b"sla", "task", b"task", "telephony", b"telephony", "timezone", b"timezone", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "appraisal", b"appraisal", "archive", b"archive", "attendance", b"attendance", "bot", b"bot", "calendars", b"calendars", "channels", b"channels", "closing", b"closing", "complaint", b"complaint", "complex", b"complex", "crisis", b"crisis", "crm", b"crm", "display_name", b"display_name", "drill", b"drill", "effective_from", b"effective_from", "hiring", b"hiring", "incident", b"incident", "induction", b"induction", "knowledge", b"knowledge", "lint", b"lint", "live", b"live", "meeting", b"meeting", "mentorship", b"mentorship", "metrics", b"metrics", "org", b"org", "owner", b"owner", "pay", b"pay", "penalty", b"penalty", "presence", b"presence", "promotion", b"promotion", "queues", b"queues", "rating", b"rating", "reception", b"reception", "recording", b"recording", "regimes", b"regimes", "review", b"review", "reward", b"reward", "roster", b"roster", "routing", b"routing", "sampling", b"sampling", "scorecard", b"scorecard", "security", b"security", "site", b"site", "site_choices", b"site_choices", "sla", b"sla", "task", b"task", "telephony", b"telephony", "timezone", b"timezone", "training", b"training"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

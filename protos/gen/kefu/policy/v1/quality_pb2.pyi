@@ -237,12 +237,15 @@ class ScorecardPolicy(_message.Message):
     GRADE_THRESHOLDS_FIELD_NUMBER: _builtins.int
     RATING_COEFFICIENT_FIELD_NUMBER: _builtins.int
     COMPLAINT_MEASURE_FIELD_NUMBER: _builtins.int
+    RATINGS_MIN_FIELD_NUMBER: _builtins.int
     method: Global___ScorecardMethod.ValueType
     """Method."""
     unassigned_policy: Global___UnassignedPolicy.ValueType
     """What becomes of weight that no item holds."""
     complaint_measure: Global___ComplaintMeasure.ValueType
     """Complaints as a rate or a count."""
+    ratings_min: _builtins.int
+    """Ratings below which a mean of ratings counts as not measured."""
     @_builtins.property
     def groups(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Weight of each group, % of the score."""
@@ -309,12 +312,15 @@ class ScorecardPolicy(_message.Message):
         grade_thresholds: Global___GradeThresholds | None = ...,
         rating_coefficient: _abc.Iterable[Global___RatingCoefficient] | None = ...,
         complaint_measure: Global___ComplaintMeasure.ValueType = ...,
+        ratings_min: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conversion", b"conversion", "csat", b"csat", "grade_thresholds", b"grade_thresholds", "knowledge", b"knowledge", "online_time", b"online_time", "resolution", b"resolution", "response_speed", b"response_speed", "standards", b"standards", "volume", b"volume"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ratings_min", b"_ratings_min", "conversion", b"conversion", "csat", b"csat", "grade_thresholds", b"grade_thresholds", "knowledge", b"knowledge", "online_time", b"online_time", "ratings_min", b"ratings_min", "resolution", b"resolution", "response_speed", b"response_speed", "standards", b"standards", "volume", b"volume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint_measure", b"complaint_measure", "conversion", b"conversion", "csat", b"csat", "grade_thresholds", b"grade_thresholds", "groups", b"groups", "items", b"items", "knowledge", b"knowledge", "method", b"method", "online_time", b"online_time", "rating_coefficient", b"rating_coefficient", "resolution", b"resolution", "response_speed", b"response_speed", "standards", b"standards", "unassigned_policy", b"unassigned_policy", "volume", b"volume"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ratings_min", b"_ratings_min", "complaint_measure", b"complaint_measure", "conversion", b"conversion", "csat", b"csat", "grade_thresholds", b"grade_thresholds", "groups", b"groups", "items", b"items", "knowledge", b"knowledge", "method", b"method", "online_time", b"online_time", "rating_coefficient", b"rating_coefficient", "ratings_min", b"ratings_min", "resolution", b"resolution", "response_speed", b"response_speed", "standards", b"standards", "unassigned_policy", b"unassigned_policy", "volume", b"volume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ratings_min: _TypeAlias = _typing.Literal["ratings_min"]  # noqa: Y015
+    _WhichOneofArgType__ratings_min: _TypeAlias = _typing.Literal["_ratings_min", b"_ratings_min"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ratings_min) -> _WhichOneofReturnType__ratings_min | None: ...
 
 Global___ScorecardPolicy: _TypeAlias = ScorecardPolicy  # noqa: Y015
 
@@ -328,6 +334,7 @@ class ScorecardItem(_message.Message):
     WEIGHT_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     DIRECTION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     group: _builtins.str
     """Group, a key of `groups`."""
     weight: _builtins.float
@@ -336,6 +343,10 @@ class ScorecardItem(_message.Message):
     """Target in the item's unit."""
     direction: Global___Direction.ValueType
     """Which way is better; known for the eight named items."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScorecardStep]:
+        """Steps instead of a straight way to the target: the best one that is reached counts."""
+
     def __init__(
         self,
         *,
@@ -343,10 +354,11 @@ class ScorecardItem(_message.Message):
         weight: _builtins.float | None = ...,
         target: _builtins.float | None = ...,
         direction: Global___Direction.ValueType = ...,
+        steps: _abc.Iterable[Global___ScorecardStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_target", b"_target", "_weight", b"_weight", "target", b"target", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target", b"_target", "_weight", b"_weight", "direction", b"direction", "group", b"group", "target", b"target", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target", b"_target", "_weight", b"_weight", "direction", b"direction", "group", b"group", "steps", b"steps", "target", b"target", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__target: _TypeAlias = _typing.Literal["target"]  # noqa: Y015
     _WhichOneofArgType__target: _TypeAlias = _typing.Literal["_target", b"_target"]  # noqa: Y015
@@ -358,6 +370,39 @@ class ScorecardItem(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 
 Global___ScorecardItem: _TypeAlias = ScorecardItem  # noqa: Y015
+
+@_typing.final
+class ScorecardStep(_message.Message):
+    """A step of an indicator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """Reached from this value on, in the item's unit; down to it where less is better."""
+    share: _builtins.float
+    """Share of the item's weight that it is worth."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float | None = ...,
+        share: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "_value", b"_value", "share", b"share", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "_value", b"_value", "share", b"share", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
+    _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___ScorecardStep: _TypeAlias = ScorecardStep  # noqa: Y015
 
 @_typing.final
 class GradeThresholds(_message.Message):
@@ -503,31 +548,39 @@ class SamplingPolicy(_message.Message):
     PER_WEEK_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     AD_HOC_FIELD_NUMBER: _builtins.int
+    RISK_PER_WEEK_FIELD_NUMBER: _builtins.int
     per_week: _builtins.int
     """Recordings drawn a week, at least."""
     scope: Global___SamplingScope.ValueType
     """Whose draws they are."""
     ad_hoc: _builtins.int
     """Spot checks a month, at least."""
+    risk_per_week: _builtins.int
+    """Recordings with signs of trouble looked at a week beside the random draw; they never enter its estimates."""
     def __init__(
         self,
         *,
         per_week: _builtins.int | None = ...,
         scope: Global___SamplingScope.ValueType = ...,
         ad_hoc: _builtins.int | None = ...,
+        risk_per_week: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "_risk_per_week", b"_risk_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week", "risk_per_week", b"risk_per_week"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc", "_per_week", b"_per_week", "_risk_per_week", b"_risk_per_week", "ad_hoc", b"ad_hoc", "per_week", b"per_week", "risk_per_week", b"risk_per_week", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ad_hoc: _TypeAlias = _typing.Literal["ad_hoc"]  # noqa: Y015
     _WhichOneofArgType__ad_hoc: _TypeAlias = _typing.Literal["_ad_hoc", b"_ad_hoc"]  # noqa: Y015
     _WhichOneofReturnType__per_week: _TypeAlias = _typing.Literal["per_week"]  # noqa: Y015
     _WhichOneofArgType__per_week: _TypeAlias = _typing.Literal["_per_week", b"_per_week"]  # noqa: Y015
+    _WhichOneofReturnType__risk_per_week: _TypeAlias = _typing.Literal["risk_per_week"]  # noqa: Y015
+    _WhichOneofArgType__risk_per_week: _TypeAlias = _typing.Literal["_risk_per_week", b"_risk_per_week"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ad_hoc) -> _WhichOneofReturnType__ad_hoc | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__per_week) -> _WhichOneofReturnType__per_week | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__risk_per_week) -> _WhichOneofReturnType__risk_per_week | None: ...
 
 Global___SamplingPolicy: _TypeAlias = SamplingPolicy  # noqa: Y015
 
@@ -538,6 +591,21 @@ class ReviewPolicy(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SCALE_FIELD_NUMBER: _builtins.int
+    OWN_TEAM_FIELD_NUMBER: _builtins.int
+    DUE_D_FIELD_NUMBER: _builtins.int
+    DISPUTE_WINDOW_D_FIELD_NUMBER: _builtins.int
+    DISPUTES_MAX_FIELD_NUMBER: _builtins.int
+    AGREEMENT_MIN_FIELD_NUMBER: _builtins.int
+    own_team: _builtins.bool
+    """Whether reviewers may review people of their own team; nobody ever reviews themselves."""
+    due_d: _builtins.int
+    """Days in which an assigned review is due."""
+    dispute_window_d: _builtins.int
+    """Days in which whoever was reviewed may dispute."""
+    disputes_max: _builtins.int
+    """Disputes of one review, at most."""
+    agreement_min: _builtins.float
+    """Agreement of reviewers (Krippendorff's alpha) below which scores may not feed pay."""
     @_builtins.property
     def scale(self) -> Global___Scale:
         """Marks."""
@@ -546,12 +614,36 @@ class ReviewPolicy(_message.Message):
         self,
         *,
         scale: Global___Scale | None = ...,
+        own_team: _builtins.bool | None = ...,
+        due_d: _builtins.int | None = ...,
+        dispute_window_d: _builtins.int | None = ...,
+        disputes_max: _builtins.int | None = ...,
+        agreement_min: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["scale", b"scale"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min", "_dispute_window_d", b"_dispute_window_d", "_disputes_max", b"_disputes_max", "_due_d", b"_due_d", "_own_team", b"_own_team", "agreement_min", b"agreement_min", "dispute_window_d", b"dispute_window_d", "disputes_max", b"disputes_max", "due_d", b"due_d", "own_team", b"own_team", "scale", b"scale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["scale", b"scale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min", "_dispute_window_d", b"_dispute_window_d", "_disputes_max", b"_disputes_max", "_due_d", b"_due_d", "_own_team", b"_own_team", "agreement_min", b"agreement_min", "dispute_window_d", b"dispute_window_d", "disputes_max", b"disputes_max", "due_d", b"due_d", "own_team", b"own_team", "scale", b"scale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__agreement_min: _TypeAlias = _typing.Literal["agreement_min"]  # noqa: Y015
+    _WhichOneofArgType__agreement_min: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min"]  # noqa: Y015
+    _WhichOneofReturnType__dispute_window_d: _TypeAlias = _typing.Literal["dispute_window_d"]  # noqa: Y015
+    _WhichOneofArgType__dispute_window_d: _TypeAlias = _typing.Literal["_dispute_window_d", b"_dispute_window_d"]  # noqa: Y015
+    _WhichOneofReturnType__disputes_max: _TypeAlias = _typing.Literal["disputes_max"]  # noqa: Y015
+    _WhichOneofArgType__disputes_max: _TypeAlias = _typing.Literal["_disputes_max", b"_disputes_max"]  # noqa: Y015
+    _WhichOneofReturnType__due_d: _TypeAlias = _typing.Literal["due_d"]  # noqa: Y015
+    _WhichOneofArgType__due_d: _TypeAlias = _typing.Literal["_due_d", b"_due_d"]  # noqa: Y015
+    _WhichOneofReturnType__own_team: _TypeAlias = _typing.Literal["own_team"]  # noqa: Y015
+    _WhichOneofArgType__own_team: _TypeAlias = _typing.Literal["_own_team", b"_own_team"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agreement_min) -> _WhichOneofReturnType__agreement_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dispute_window_d) -> _WhichOneofReturnType__dispute_window_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disputes_max) -> _WhichOneofReturnType__disputes_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__due_d) -> _WhichOneofReturnType__due_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__own_team) -> _WhichOneofReturnType__own_team | None: ...
 
 Global___ReviewPolicy: _TypeAlias = ReviewPolicy  # noqa: Y015
 
@@ -594,27 +686,177 @@ class AppraisalPolicy(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class PartsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class GradesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PERIOD_FIELD_NUMBER: _builtins.int
     OPEN_DAY_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    PEER_RATERS_MIN_FIELD_NUMBER: _builtins.int
+    GRADES_FIELD_NUMBER: _builtins.int
+    APPEAL_WINDOW_D_FIELD_NUMBER: _builtins.int
     period: Global___AppraisalPeriod.ValueType
     """Length; monthly snapshots are computed in any case."""
     open_day: _builtins.int
     """Day of the month on which the appraisal of the last period opens."""
+    peer_raters_min: _builtins.int
+    """Colleagues who must have rated before their mean is shown or counts."""
+    appeal_window_d: _builtins.int
+    """Days in which whoever is appraised may appeal."""
+    @_builtins.property
+    def parts(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Weight of each part of the overall result, %: DATA, REVIEWS, CUSTOMER, SUPERVISOR, PEERS."""
+
+    @_builtins.property
+    def dimensions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dimension]:
+        """What a supervisor marks, by dimension, on the scale of reviews."""
+
+    @_builtins.property
+    def grades(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Overall result from which a grade is given: EXCELLENT, GOOD, QUALIFIED; below it is UNQUALIFIED. Scorecards that
+        grade by thresholds give the grade themselves.
+        """
+
     def __init__(
         self,
         *,
         period: Global___AppraisalPeriod.ValueType = ...,
         open_day: _builtins.int | None = ...,
+        parts: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        dimensions: _abc.Iterable[Global___Dimension] | None = ...,
+        peer_raters_min: _builtins.int | None = ...,
+        grades: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        appeal_window_d: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_open_day", b"_open_day", "open_day", b"open_day"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_appeal_window_d", b"_appeal_window_d", "_open_day", b"_open_day", "_peer_raters_min", b"_peer_raters_min", "appeal_window_d", b"appeal_window_d", "open_day", b"open_day", "peer_raters_min", b"peer_raters_min"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_open_day", b"_open_day", "open_day", b"open_day", "period", b"period"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_appeal_window_d", b"_appeal_window_d", "_open_day", b"_open_day", "_peer_raters_min", b"_peer_raters_min", "appeal_window_d", b"appeal_window_d", "dimensions", b"dimensions", "grades", b"grades", "open_day", b"open_day", "parts", b"parts", "peer_raters_min", b"peer_raters_min", "period", b"period"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__appeal_window_d: _TypeAlias = _typing.Literal["appeal_window_d"]  # noqa: Y015
+    _WhichOneofArgType__appeal_window_d: _TypeAlias = _typing.Literal["_appeal_window_d", b"_appeal_window_d"]  # noqa: Y015
     _WhichOneofReturnType__open_day: _TypeAlias = _typing.Literal["open_day"]  # noqa: Y015
     _WhichOneofArgType__open_day: _TypeAlias = _typing.Literal["_open_day", b"_open_day"]  # noqa: Y015
+    _WhichOneofReturnType__peer_raters_min: _TypeAlias = _typing.Literal["peer_raters_min"]  # noqa: Y015
+    _WhichOneofArgType__peer_raters_min: _TypeAlias = _typing.Literal["_peer_raters_min", b"_peer_raters_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__appeal_window_d) -> _WhichOneofReturnType__appeal_window_d | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__open_day) -> _WhichOneofReturnType__open_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__peer_raters_min) -> _WhichOneofReturnType__peer_raters_min | None: ...
 
 Global___AppraisalPolicy: _TypeAlias = AppraisalPolicy  # noqa: Y015
+
+@_typing.final
+class Dimension(_message.Message):
+    """A dimension that a supervisor marks by its parts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MARKS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id, e.g. attitude; it may be an item of the scorecard."""
+    @_builtins.property
+    def marks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its parts, e.g. responsibility, initiative, team_spirit."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        marks: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "marks", b"marks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dimension: _TypeAlias = Dimension  # noqa: Y015
+
+@_typing.final
+class PenaltyPolicy(_message.Message):
+    """Penalties."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINOR_FIELD_NUMBER: _builtins.int
+    SERIOUS_FIELD_NUMBER: _builtins.int
+    FINES_LAWFUL_FIELD_NUMBER: _builtins.int
+    APPEAL_WINDOW_D_FIELD_NUMBER: _builtins.int
+    fines_lawful: _builtins.bool
+    """Whether fines are lawful here; where it is not written, they are not."""
+    appeal_window_d: _builtins.int
+    """Days in which whoever is punished may appeal; a serious penalty waits for it."""
+    @_builtins.property
+    def minor(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What may follow a minor violation, mildest first."""
+
+    @_builtins.property
+    def serious(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What may follow a serious one, mildest first; a second person approves it."""
+
+    def __init__(
+        self,
+        *,
+        minor: _abc.Iterable[_builtins.str] | None = ...,
+        serious: _abc.Iterable[_builtins.str] | None = ...,
+        fines_lawful: _builtins.bool | None = ...,
+        appeal_window_d: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_appeal_window_d", b"_appeal_window_d", "_fines_lawful", b"_fines_lawful", "appeal_window_d", b"appeal_window_d", "fines_lawful", b"fines_lawful"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_appeal_window_d", b"_appeal_window_d", "_fines_lawful", b"_fines_lawful", "appeal_window_d", b"appeal_window_d", "fines_lawful", b"fines_lawful", "minor", b"minor", "serious", b"serious"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__appeal_window_d: _TypeAlias = _typing.Literal["appeal_window_d"]  # noqa: Y015
+    _WhichOneofArgType__appeal_window_d: _TypeAlias = _typing.Literal["_appeal_window_d", b"_appeal_window_d"]  # noqa: Y015
+    _WhichOneofReturnType__fines_lawful: _TypeAlias = _typing.Literal["fines_lawful"]  # noqa: Y015
+    _WhichOneofArgType__fines_lawful: _TypeAlias = _typing.Literal["_fines_lawful", b"_fines_lawful"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__appeal_window_d) -> _WhichOneofReturnType__appeal_window_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fines_lawful) -> _WhichOneofReturnType__fines_lawful | None: ...
+
+Global___PenaltyPolicy: _TypeAlias = PenaltyPolicy  # noqa: Y015
 
 @_typing.final
 class PayPolicy(_message.Message):
@@ -686,18 +928,24 @@ class RewardPolicy(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ANNUAL_MULTIPLIER_FIELD_NUMBER: _builtins.int
+    AWARDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def annual_multiplier(self) -> Global___AnnualAward:
         """The best of a year get this many times the bonus."""
+
+    @_builtins.property
+    def awards(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Awards that the site gives."""
 
     def __init__(
         self,
         *,
         annual_multiplier: Global___AnnualAward | None = ...,
+        awards: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["annual_multiplier", b"annual_multiplier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annual_multiplier", b"annual_multiplier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annual_multiplier", b"annual_multiplier", "awards", b"awards"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Quality: recordings, draws and what is judged by them."""

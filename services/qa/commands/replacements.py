@@ -1,0 +1,44 @@
+"""Replacing what was drawn and cannot be reviewed: with a reason, counted, by the same seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.kit.audit import Entry
+from services.kit.db import Transaction
+from services.qa.domain import draw as rules
+from services.qa.errors import not_drawn
+from services.qa.store import draws as store
+from services.qa.store.frames import Frames
+
+
+class Replacements:
+    """Commands on samples."""
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+
+    async def replace(
+        self, tx: Transaction, site: str, draw_id: str, recording: str, reason: str, *, actor: str
+    ) -> Any:
+        """Put another recording of the unit in its place; returns the replaced sample.
+
+        Raises FailedPrecondition for one that was not drawn at random, was replaced, or has no other in its place.
+        """
+        draw = await store.get(tx, site, draw_id, lock=True)
+        name = f"sites/{site}/draws/{draw_id}/samples/{recording}"
+        gone = await store.sample(tx, site, draw_id, recording)
+        if gone is None or gone["kind"] == rules.RISK:
+            raise not_drawn(name, "it is not among the random draws")
+        if gone["replace_reason"]:
+            raise not_drawn(name, "it was replaced before")
+        unit = await store.of_unit(tx, site, draw_id, gone["unit"])
+        number = sum(1 for one in unit if one["replace_reason"])
+        frame = await self._frames.open(draw["frame_sha256"])
+        seed = bytes.fromhex(draw["record"]["seed"])
+        row = rules.replacement(frame, seed, gone["unit"], [one["frame_row"] for one in unit], number)
+        await store.replace(tx, site, draw_id, recording, reason, number)
+        if row is not None:
+            await store.stand_in(tx, site, draw_id, gone, frame, row)
+        tx.audit(Entry(site, actor, "sample.replace", name, reason))
+        return await store.sample(tx, site, draw_id, recording)
