@@ -1,4 +1,4 @@
-"""Care in the browser: a campaign from builder to start, a survey, winning back, and what a customer's page does."""
+"""Care in the browser: a campaign from builder to start, a survey, and what a customer's page does."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_consent_points_and_clear_data_from_a_customers_page(
     page.get_by_label(person.words("customer.consent_source")).fill("phone/1")
     page.get_by_role("button", name=person.words("consent.given")).click()
     expect(page.locator(".badge", has_text="EMAIL")).to_be_visible()
-    page.get_by_label(person.words("points.number"), exact=True).fill("50")
+    page.get_by_role("spinbutton", name=person.words("points.number"), exact=True).fill("50")
     page.get_by_label(person.words("customer.reference")).fill("工单 7")
     page.get_by_role("button", name=person.words("customer.grant_points")).click()
     expect(page.get_by_text("工单 7")).to_be_visible()
