@@ -243,6 +243,7 @@ def make_worker(
             for name, subjects, handler in listens(parts)
         ],
         metrics=parts.metrics,
+        profiles=parts.profiles,
     )
 
 

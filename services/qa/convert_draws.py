@@ -21,6 +21,11 @@ def commitment_to(one: Commitment) -> pb.Commitment:
     )
 
 
+def duty_to(wanted: Any, made: int) -> pb.SpotCheckDuty:
+    """Spot checks that the profile asks for in a month (None: none), and those that were made."""
+    return pb.SpotCheckDuty(wanted=wanted or 0, made=made)
+
+
 def draw_to(site: str, row: dict[str, Any]) -> pb.Draw:
     """A draw."""
     record, causes = row["record"], row["causes"]

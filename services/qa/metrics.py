@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from services.kit.telemetry.metrics import Metrics
+from services.qa.domain.recording import KINDS
 
 
 class QaMetrics:
@@ -23,7 +24,8 @@ class QaMetrics:
         """A review was assigned, submitted, answered, or is overdue."""
         self._reviews[site, transition].inc()
 
-    def missing(self, by_site: Mapping[tuple[str, str], int]) -> None:
-        """Recordings, by site and kind, whose content was due and has not come."""
-        for (site, kind), number in by_site.items():
-            self._missing[site, kind].set(number)
+    def missing(self, sites: Iterable[str], found: Mapping[tuple[str, str], int]) -> None:
+        """Recordings, by site and kind, whose content was due and has not come; 0 where none is."""
+        for site in sites:
+            for kind in KINDS:
+                self._missing[site, kind].set(found.get((site, kind), 0))

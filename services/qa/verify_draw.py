@@ -117,6 +117,8 @@ def verify(record: dict[str, Any], frame_path: str) -> str:
     secret = bytes.fromhex(record["secret"])
     expect(hashlib.sha256(secret).hexdigest() == record["commitment"], "the secret is not the one committed to")
     expect(record["committed_at"] < record["frozen_after"], "the seed was committed too late to be fair")
+    weekly = record["kind"] == "RANDOM"
+    expect(not weekly or record["frozen_after"] == record["period_start"], "a week's seed precedes the week itself")
     header, ids, ended, person, channel, risk = open_frame(frame_path, record["frame_sha256"])
     for name in ("site", "period_start", "period_end"):
         expect(header[name] == record[name], f"frame and record name another {name}")

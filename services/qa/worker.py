@@ -64,6 +64,7 @@ class Worker:
     dispatcher: Dispatcher
     consumers: Sequence[Consumer]
     metrics: QaMetrics
+    profiles: SiteProfiles
 
     async def run(self) -> None:
         """Work for ever; ends by cancellation. In virtual time the clock service relays and fires the timers itself."""
@@ -81,5 +82,6 @@ class Worker:
     async def _keep_missing(self) -> None:
         while True:
             with contextlib.suppress(KefuError):  # the database is away: the last figures stand
-                self.metrics.missing(await recordings.missing(self.database))
+                sites = [profile.site for profile in self.profiles.in_force(self.database.clock.now())]
+                self.metrics.missing(sites, await recordings.missing(self.database))
             await asyncio.sleep(MISSING_SECONDS)

@@ -29,14 +29,14 @@ class Buyer:
 
 
 BUYERS: Final = (
-    Buyer("tb-1001", "赵敏", "茶", 26, 12, 480, 3, agreed=True),
-    Buyer("tb-1002", "钱军", "茶", 14, 20, 320, 8, agreed=True),
-    Buyer("tb-1003", "孙悦", "咖啡", 10, 30, 260, 12, agreed=True),
-    Buyer("tb-1004", "李娜", "茶", 6, 45, 180, 30, agreed=False),
-    Buyer("tb-1005", "周涛", "咖啡", 4, 60, 150, 75, agreed=True),
-    Buyer("tb-1006", "吴琼", "瓷器", 3, 40, 420, 260, agreed=True),
-    Buyer("tb-1007", "郑爽", "瓷器", 1, 1, 90, 20, agreed=True),
-    Buyer("tb-1008", "王磊", "茶", 1, 1, 60, 320, agreed=False),
+    Buyer("tb-1001", "赵敏", "TEA", 26, 12, 480, 3, agreed=True),
+    Buyer("tb-1002", "钱军", "TEA", 14, 20, 320, 8, agreed=True),
+    Buyer("tb-1003", "孙悦", "COFFEE", 10, 30, 260, 12, agreed=True),
+    Buyer("tb-1004", "李娜", "TEA", 6, 45, 180, 30, agreed=False),
+    Buyer("tb-1005", "周涛", "COFFEE", 4, 60, 150, 75, agreed=True),
+    Buyer("tb-1006", "吴琼", "PORCELAIN", 3, 40, 420, 260, agreed=True),
+    Buyer("tb-1007", "郑爽", "PORCELAIN", 1, 1, 90, 20, agreed=True),
+    Buyer("tb-1008", "王磊", "TEA", 1, 1, 60, 320, agreed=False),
 )
 
 
@@ -117,7 +117,7 @@ async def _care(channel: Any) -> None:
         coupon_fen=2000,
         coupon_days=30,
     )
-    ParseDict({"all": [{"field": "interests", "test": "HAS_ANY", "words": ["茶"]}]}, campaign.segment)
+    ParseDict({"all": [{"field": "interests", "test": "HAS_ANY", "words": ["TEA"]}]}, campaign.segment)
     campaigns: Any = CampaignServiceStub(channel)
     await campaigns.CreateCampaign(campaign_api.CreateCampaignRequest(parent=PARENT, campaign=campaign))
     survey = survey_api.Survey(

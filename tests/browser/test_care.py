@@ -35,14 +35,14 @@ def office(stack: Stack) -> Iterator[Actor]:
 @pytest.fixture
 def tea(office: Actor) -> str:
     """Forty customers with an interest of their own, half of whom agreed to be written to; the interest."""
-    interest = f"tea-{secrets.token_hex(4)}"
+    interest = f"TEA_{secrets.token_hex(4).upper()}"
     for number in range(40):
         made = office.call(
             "kefu.crm.v1.CustomerService/CreateCustomer",
             customer_service_pb2.CreateCustomerRequest(
                 parent=PARENT,
                 customer=customer_pb2.Customer(
-                    display_name=f"客户{number}", email=f"{interest}-{number}@example.com", interests=[interest]
+                    display_name=f"客户{number}", email=f"{interest.lower()}-{number}@example.com", interests=[interest]
                 ),
             ),
             customer_pb2.Customer,

@@ -70,6 +70,11 @@ class Crm:
         request = tier_service_pb2.GetTierMapRequest(parent=self.parent)
         return self._call("TierService/GetTierMap", request, tier_service_pb2.TierMap)
 
+    def preferences(self) -> tier_service_pb2.PreferenceReport:
+        """What customers of each tier like."""
+        request = tier_service_pb2.GetPreferenceReportRequest(parent=self.parent)
+        return self._call("TierService/GetPreferenceReport", request, tier_service_pb2.PreferenceReport)
+
     def points(self, customer: str) -> points_service_pb2.Points:
         """The balance."""
         request = points_service_pb2.GetPointsRequest(parent=self.name(customer))

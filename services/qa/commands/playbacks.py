@@ -81,10 +81,15 @@ class Playbacks:
 
 
 async def opened(tx: Reading, site: str, id_: str, playback_id: str, person: str) -> tuple[Recording, Playback]:
-    """An open playback of the caller's. Raises NotFound once its time is over, PermissionDenied for another's."""
+    """An open playback of the caller's. Raises NotFound once its time is over, PermissionDenied for another's,
+    FailedPrecondition when the content has gone meanwhile.
+    """
     playback = await store.playback(tx, site, id_, playback_id)
     if playback is None:
         raise not_found(f"sites/{site}/recordings/{id_}/playbacks/{playback_id}")
     if playback.person != person:
         raise PermissionDenied
-    return await recordings.get(tx, site, id_), playback
+    recording = await recordings.get(tx, site, id_)
+    if recording.state == EXPIRED:
+        raise refused(recording.name, "its content was deleted")
+    return recording, playback

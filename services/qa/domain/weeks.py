@@ -20,6 +20,11 @@ def bounds(first: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return _midnight(first, zone), _midnight(first + timedelta(days=7), zone)
 
 
+def month_of(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Begin of the month in which an instant lies, UTC."""
+    return _midnight(instant.astimezone(zone).date().replace(day=1), zone)
+
+
 def key_of(first: date) -> str:
     """The name of a week."""
     return f"week-{first.isoformat()}"

@@ -17,6 +17,7 @@ from services.policy.desk import Desk
 from services.qa import convert_draws as convert
 from services.qa.commands.draws import Draws
 from services.qa.commands.replacements import Replacements
+from services.qa.domain import weeks
 from services.qa.servicer.names import DRAW, SITE, Context, sample_ids, size_of
 from services.qa.store import draws as store
 
@@ -55,11 +56,17 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         (site,) = SITE.parse(request.parent, "parent")
         size = size_of(request)
         at, id_ = pages.decode(request) or _LAST
+        profile = self._desk.profile(site)
         async with self._desk.read(site) as tx:
             found = await store.page(tx, site, before=(datetime.fromisoformat(at), id_), limit=size + 1)
+            made = await store.spot_checks(tx, site, weeks.month_of(tx.now, profile.timezone))
         last = found[size - 1] if len(found) > size else None
         token = pages.encode(request, [last["made_at"], last["draw_id"]]) if last else ""
-        return api.ListDrawsResponse(draws=[convert.draw_to(site, one) for one in found[:size]], next_page_token=token)
+        return api.ListDrawsResponse(
+            draws=[convert.draw_to(site, one) for one in found[:size]],
+            next_page_token=token,
+            spot_checks=convert.duty_to(profile.setting("sampling.ad_hoc"), made),
+        )
 
     async def GetDraw(self, request: api.GetDrawRequest, context: Context) -> api.Draw:
         """One draw."""

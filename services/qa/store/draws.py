@@ -64,6 +64,7 @@ _PAGE: Final = f"""
 SELECT {_DRAW_COLUMNS} FROM draws d WHERE site = $1 AND (made_at, draw_id) < ($2, $3)
 ORDER BY made_at DESC, draw_id DESC LIMIT $4
 """
+_SPOT_CHECKS: Final = "SELECT count(*) FROM draws WHERE site = $1 AND kind = 'AD_HOC' AND made_at >= $2"
 _SAMPLE_COLUMNS: Final = """recording_id::text AS recording_id, kind, unit, person, channel, probability, frame_row,
     replace_reason, replaced_number, replaces::text AS replaces"""
 _SAMPLE: Final = f"SELECT {_SAMPLE_COLUMNS} FROM samples WHERE site = $1 AND draw_id = $2 AND recording_id = $3"
@@ -193,6 +194,11 @@ async def get(tx: Reading, site: str, draw_id: str, *, lock: bool = False) -> di
 async def page(tx: Reading, site: str, *, before: tuple[datetime, str], limit: int) -> list[dict[str, Any]]:
     """Draws before a position, latest first."""
     return [_decoded(row) for row in await tx.fetch(_PAGE, site, *before, limit)]
+
+
+async def spot_checks(tx: Reading, site: str, since: datetime) -> int:
+    """How many spot checks were made since an instant."""
+    return int(await tx.fetchval(_SPOT_CHECKS, site, since))
 
 
 async def sample(tx: Reading, site: str, draw_id: str, recording_id: str) -> Any:

@@ -8,8 +8,6 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from services.gateway.app import Parts, create_app
 from services.gateway.console.pages import console_blueprint, error_page
 from services.kit.testing.polling import eventually
@@ -47,7 +45,6 @@ def served(parts: Parts, admin: Browser, words: str) -> str:
     return name
 
 
-@pytest.mark.clause("LIVE-3.3.2")
 def test_what_a_customer_wrote_is_reviewed_without_what_tells_who_they_are(parts: Parts, admin: Browser) -> None:
     name = served(parts, admin, "我的手机是13800138000，单子呢")
     reviewer = replace(admin, token=token_of(parts, "rita", {SITE: frozenset({"reviewer"})}))

@@ -302,6 +302,8 @@ async def test_a_spot_check_is_drawn_at_once_from_a_seed_that_was_promised_befor
     assert (await site.verified("spot-1", tmp_path))[0].startswith("agrees: 4 of 12")
     listing = await site.qa.draws().ListCommitments(api.ListCommitmentsRequest(parent=f"sites/{LIVE}"))
     assert {one.key: bool(one.draw) for one in listing.commitments} == {"spot-1": True, "spot-2": False}
+    listed = await site.qa.draws().ListDraws(api.ListDrawsRequest(parent=f"sites/{LIVE}"))
+    assert (listed.spot_checks.made, listed.spot_checks.wanted) == (1, 8), "the director's own number a month"
 
 
 def _with(profile: Profile, settings: dict[str, object]) -> Profile:

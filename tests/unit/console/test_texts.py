@@ -97,6 +97,7 @@ DYNAMIC = {
     "campaign_state.": names(campaign_service_pb2.Campaign.State, "STATE_"),
     "win_back_state.": names(win_back_service_pb2.WinBack.State, "STATE_"),
     "win_back_cause.": {"UNSPECIFIED", *names(win_back_service_pb2.WinBack.Cause, "CAUSE_")},
+    "preference.": {"INTEREST", "CHANNEL", "REGION"},
     "barred.": set(campaigns.BARRED),
     "message_state.": {"HELD_BACK", "PLANNED", "LEAVING", "SENT", "SUPPRESSED", "FAILED"},
     "segment_field.": set(segment.FIELDS),

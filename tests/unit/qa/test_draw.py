@@ -25,7 +25,7 @@ from services.qa.domain.draw import Stream
 SECRET = bytes(range(32))
 SEEDS = 10_000
 WEEK_S = 7 * 86_400
-ABOUT = {"site": "desk", "period_start": "2026-11-16T00:00:00+08:00", "period_end": "2026-11-23T00:00:00+08:00"}
+ABOUT = {"site": "desk", "period_start": "2026-11-15T16:00:00Z", "period_end": "2026-11-22T16:00:00Z"}
 
 
 def rows(units: list[int], *, people: int = 3, channels: int = 2, seed: int = 1) -> frame.Rows:
@@ -179,11 +179,14 @@ CHANGES: dict[str, Any] = {
     "another secret": lambda told: told.update(secret="00" * 32),
     "another seed": lambda told: told.update(seed="00" * 32),
     "committed after the period began": lambda told: told.update(committed_at="2026-11-20T00:00:00Z"),
+    "a later limit for the promise": lambda told: told.update(
+        committed_at="2026-11-20T00:00:00Z", frozen_after="2026-11-21T00:00:00Z"
+    ),
     "a shortfall hidden": lambda told: told["units"][1].update(shortfall=0),
     "another replacement": lambda told: told["replacements"][0].update(replacement=str(UUID(int=5))),
     "a replacement without a reason": lambda told: told["replacements"][0].update(reason=""),
     "another frame": lambda told: told.update(frame_sha256="00" * 32),
-    "another period": lambda told: told.update(period_end="2026-11-30T00:00:00+08:00"),
+    "another period": lambda told: told.update(period_end="2026-11-29T16:00:00Z"),
 }
 
 

@@ -93,6 +93,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             "pages/customers.html",
             frame=frame,
             tiers=crm.tier_map(),
+            preferences=crm.preferences().counts,
             customers=found.customers,
             id_of=id_of,
             state_of=state_of,

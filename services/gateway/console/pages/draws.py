@@ -78,6 +78,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             "pages/draws.html",
             frame=frame,
             draws=found.draws,
+            duty=found.spot_checks,
             commitments=qa.commitments().commitments,
             names=shell.names(site),
             may_check=shell.gate.may("draws.create", site),

@@ -350,6 +350,32 @@ class ListDrawsRequest(_message.Message):
 Global___ListDrawsRequest: _TypeAlias = ListDrawsRequest  # noqa: Y015
 
 @_typing.final
+class SpotCheckDuty(_message.Message):
+    """Spot checks of a month."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WANTED_FIELD_NUMBER: _builtins.int
+    MADE_FIELD_NUMBER: _builtins.int
+    wanted: _builtins.int
+    """How many the site's profile asks for (sampling.ad_hoc); 0 where it asks for none."""
+    made: _builtins.int
+    """How many were made since the month began, site time."""
+    def __init__(
+        self,
+        *,
+        wanted: _builtins.int = ...,
+        made: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["made", b"made", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpotCheckDuty: _TypeAlias = SpotCheckDuty  # noqa: Y015
+
+@_typing.final
 class ListDrawsResponse(_message.Message):
     """Response of ListDraws."""
 
@@ -357,21 +383,27 @@ class ListDrawsResponse(_message.Message):
 
     DRAWS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SPOT_CHECKS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty at the end."""
     @_builtins.property
     def draws(self) -> _containers.RepeatedCompositeFieldContainer[Global___Draw]:
         """The draws."""
 
+    @_builtins.property
+    def spot_checks(self) -> Global___SpotCheckDuty:
+        """The present month's spot checks."""
+
     def __init__(
         self,
         *,
         draws: _abc.Iterable[Global___Draw] | None = ...,
         next_page_token: _builtins.str = ...,
+        spot_checks: Global___SpotCheckDuty | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spot_checks", b"spot_checks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draws", b"draws", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draws", b"draws", "next_page_token", b"next_page_token", "spot_checks", b"spot_checks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
