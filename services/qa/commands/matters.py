@@ -26,6 +26,7 @@ from services.qa.domain.matter import (
     Matter,
     ladder_fault,
 )
+from services.qa.domain.scorecard import EXCELLENT
 from services.qa.errors import forbidden, not_yours, unmet
 from services.qa.store import appraisals, facts
 from services.qa.store import matters as store
@@ -33,6 +34,8 @@ from services.qa.store.facts import Observation
 
 # Rewards that a published appraisal has to stand behind (LIVE-2.3.3-1, MALL-6.3.1).
 BY_APPRAISAL = frozenset({"BONUS", "PROMOTION", "PROMOTION_CHANCE", "CERTIFICATE"})
+# Those that only the best are offered (LIVE-2.3.3-2).
+BY_TOP_GRADE = frozenset({"PROMOTION"})
 OPEN_TO_ALL = frozenset({"ACTION", PROPOSAL})
 
 
@@ -66,7 +69,7 @@ class Matters:
             raise not_yours("PROPOSER")
         self._check(self._profiles.at(site, tx.now), kind, code, severity)
         if kind == REWARD and code in BY_APPRAISAL:
-            await _appraised(tx, site, person, evidence)
+            await _appraised(tx, site, person, code, evidence)
         return await self.begin(
             tx,
             Matter(
@@ -146,9 +149,10 @@ class Matters:
         await facts.observe(tx, violation.site, [observation])
 
 
-async def _appraised(tx: Transaction, site: str, person: str, evidence: Sequence[str]) -> None:
+async def _appraised(tx: Transaction, site: str, person: str, code: str, evidence: Sequence[str]) -> None:
     ids = [name.rpartition("/")[2] for name in evidence if "/appraisals/" in name]
     for id_ in ids:
-        if await appraisals.is_public(tx, site, id_, person):
+        grade = await appraisals.public_grade(tx, site, id_, person)
+        if grade is not None and (code not in BY_TOP_GRADE or grade == EXCELLENT):
             return
-    raise unmet("APPRAISAL_NOT_PUBLISHED")
+    raise unmet("TOP_GRADE_NEEDED" if code in BY_TOP_GRADE else "APPRAISAL_NOT_PUBLISHED")

@@ -91,10 +91,11 @@ async def public(tx: Reading, site: str, period: str) -> list[Appraisal]:
     return [_appraisal(row) for row in await tx.fetch(_OF_PERIOD, site, period, list(PUBLIC))]
 
 
-async def is_public(tx: Reading, site: str, appraisal_id: str, person: str) -> bool:
-    """Whether this is a published appraisal of a person."""
+async def public_grade(tx: Reading, site: str, appraisal_id: str, person: str) -> str | None:
+    """The grade of a person's appraisal once it is published; None where this is none."""
     row = await tx.fetchrow(_GET, site, appraisal_id)
-    return row is not None and row["person"] == person and row["state"] in PUBLIC
+    known = row is not None and row["person"] == person and row["state"] in PUBLIC
+    return str(row["grade"]) if row is not None and known else None
 
 
 async def rate(tx: Transaction, one: Appraisal, rater_index: bytes, mark: int) -> None:

@@ -116,6 +116,10 @@ async def test_ratings_become_a_coefficient_by_themselves(whole: Whole) -> None:
             (("LIVE-2.3.1-3",), "live-room", "satisfaction", 4),
             (("TAOBAO-1-5.1.1-2",), "taobao-shop", "first_response_mean", 24),
             (("TAOBAO-3-3.1.1",), "taobao-shop", "reply_rate", 80),
+            (("TAOBAO-1-5.1.1-1", "TAOBAO-3-3.1.2"), "taobao-shop", "reply_time", 10),
+            (("TAOBAO-1-5.1.2-2",), "taobao-shop", "resolution_time", 300),
+            (("MALL-6.1.2-1",), "mall-centre", "first_response_mean", 24),
+            (("MALL-6.1.2-2",), "mall-centre", "resolution_share", 75),
             (("TAOBAO-1-5.1.2-1", "TAOBAO-3-3.1.4"), "taobao-shop", "first_contact_resolution", 75),
             (("TAOBAO-1-5.1.3-1", "TAOBAO-3-3.1.3"), "taobao-shop", "satisfaction", 4),
         )

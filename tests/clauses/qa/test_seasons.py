@@ -212,6 +212,23 @@ async def test_only_who_is_appraised_reads_it_once_published_and_may_appeal_to_a
     assert again.state == State.STATE_COLLECTING
 
 
+@pytest.mark.clause("LIVE-2.3.3-2")
+async def test_promotion_is_offered_to_the_top_grade_alone(site: Site) -> None:
+    season = await site("live-room")
+    ann = (await season.open("2026-10"))["ann"]
+    await season.rate(ann, **dict.fromkeys(ATTITUDE, 3), **ABILITY)
+    await season.finalise(ann)
+    assert (await season.publish(ann)).grade == "QUALIFIED"
+    assert await refused(season.matter(REWARD, "PROMOTION", evidence=[ann.name])) == "TOP_GRADE_NEEDED"
+    await season.appraisals("ann", "agent").AppealAppraisal(api.AppealAppraisalRequest(name=ann.name, reason="no"))
+    await season.appraisals().DecideAppeal(api.DecideAppealRequest(name=ann.name, granted=True, decision="right"))
+    await season.rate(ann, **dict.fromkeys(ATTITUDE, 10), **dict.fromkeys(ABILITY, 10))
+    await season.finalise(ann)
+    assert (await season.publish(ann)).grade == "EXCELLENT"
+    offered = await season.matter(REWARD, "PROMOTION", evidence=[ann.name])
+    assert (await season.step(offered, "approve")).state == "APPROVED"
+
+
 @pytest.mark.clause("LIVE-2.3.3-1", "TAOBAO-1-5.3.1", "MALL-6.3.1")
 async def test_no_bonus_without_a_published_appraisal(site: Site) -> None:
     season = await site("taobao-shop")
