@@ -19,6 +19,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 KEFU := $(BIN)/kefu
 STAMP := $(VENV)/.installed
+# as many as there are cores, but a worker has a PostgreSQL, a NATS and often a stack of its own
+WORKERS := --numprocesses=logical --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 SOURCES := services tests grafana protos/generate.py charts/generate.py
 
 .PHONY: help
@@ -58,7 +60,7 @@ $(STAMP): requirements-bootstrap.lock requirements-dev.lock pyproject.toml proto
 
 .PHONY: test
 test: setup ## every test (real PostgreSQL, NATS and browser), at most ten minutes on two cores
-	@$(BIN)/python -m pytest tests --durations=25
+	@$(BIN)/python -m pytest tests $(WORKERS) --durations=25
 
 .PHONY: check
 check: setup lint types imports protos-check charts-check ## format, lint, types, import contracts, protos, chart
@@ -97,7 +99,7 @@ charts-check: setup
 .PHONY: clauses clauses-mutate
 clauses: setup ## how many clauses of each regime and service a passing test shows, and which none does
 	@rm -f .kefu/clauses.json
-	@code=0; $(BIN)/python -m pytest tests -m clause || code=$$?; $(BIN)/python -m tests.clauses.report; exit $$code
+	@code=0; $(BIN)/python -m pytest tests $(WORKERS) -m clause || code=$$?; $(BIN)/python -m tests.clauses.report; exit $$code
 clauses-mutate: setup ## switch each tied setting off and expect its tests to fail (after `make clauses`; SETTINGS="sla.handoff_s …" for some)
 	@$(BIN)/python -m tests.clauses.mutate $(SETTINGS)
 
@@ -152,8 +154,9 @@ bench-staffing: setup ## people needed in 13,440 cells, and the closed forms bes
 	@$(BIN)/python -m tests.bench.bench_staffing
 bench-tiers: setup ## a million customers tiered, a purchase, a real file imported, the ledger audited (PART=tiers|orders|ledger)
 	@$(BIN)/python -m tests.bench.bench_tiers $(PART)
-bench-sampling: setup ## a week drawn from ten million recordings, and run again by the verifier
-	@$(BIN)/python -m tests.bench.bench_sampling
+bench-sampling: setup ## a week drawn from ten million recordings and run again by the verifier; scorecards of a month from ten million observations (PART=scorecards)
+	@$(if $(filter scorecards,$(PART)),:,$(BIN)/python -m tests.bench.bench_sampling)
+	@$(BIN)/python -m tests.bench.bench_scorecards
 bench-roster: setup ## rosters of the public benchmarks, checked and proved (INSTANCES="5 6" for some, ten minutes each)
 	@$(BIN)/python -m tests.bench.bench_roster $(INSTANCES)
 staffing-model: setup ## fit the correction for uneven handling times again (some minutes)

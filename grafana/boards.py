@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grafana import rules
+from grafana.loyalty import loyalty
+from grafana.quality import quality
 from grafana.shared import (
     FAILED_CALLS,
     KEPT,
@@ -28,6 +30,8 @@ def boards() -> Iterator[Board]:
     yield _on_call()
     yield _service_level()
     yield _queues()
+    yield quality()
+    yield loyalty()
     yield _work()
     yield _slo()
     for service in rules.read()["services"]:

@@ -5,6 +5,9 @@ import time
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+
+from tests.parallel import ByStack, rank
 
 os.environ["TZ"] = "America/New_York"
 time.tzset()
@@ -18,6 +21,12 @@ settings.register_profile("kefu", deadline=None)
 settings.load_profile("kefu")
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByStack:
+    """Deal tests to workers by what they share."""
+    return ByStack(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # after the shuffle
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that drive a browser come last: its driver keeps an event loop running in this thread."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """The longest first."""
+    items.sort(key=rank)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.kit.config import setting
+from services.kit.config import absent_services, setting
+from services.kit.outbound.senders import OutboundConfig
 from services.kit.server import ServerConfig
 
 _SERVICES: Final = Path(__file__).resolve().parents[1]
@@ -35,5 +36,7 @@ class CrmConfig:
         unit="s",
         help="How often unspent points are summed",
     )
+    outbound: OutboundConfig = field(default_factory=OutboundConfig)
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
+    absent: tuple[str, ...] = absent_services()
     server: ServerConfig = field(default_factory=ServerConfig)

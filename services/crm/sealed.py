@@ -1,5 +1,6 @@
 """Where crm keeps sealed values."""
 
+from services.crm.store.words import PURPOSE as WORDS
 from services.kit.sealed import Sealed
 
 _CUSTOMER = "'sites/' || site || '/customers/' || customer_id"
@@ -10,4 +11,5 @@ SEALED = (
         for name in ("name", "phone", "email", "address")
     ),
     Sealed("identities", "external_sealed", "'crm.identities.' || channel", _CUSTOMER),
+    Sealed("care_words", "sealed", f"'{WORDS}'", "object || '/' || kind"),
 )

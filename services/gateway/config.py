@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from services.kit.config import setting
+from services.kit.config import absent_services, setting
 
 LOCAL: Final = frozenset({"local", "dev", "test"})
 _SERVICES: Final = Path(__file__).resolve().parents[1]
@@ -93,6 +93,7 @@ class GatewayConfig:
     )
     with_worker: bool = setting("KEFU_WITH_WORKER", False, help="The web process also does the worker's work")
     nats: str | None = setting("KEFU_NATS_URL", None, help="NATS URL; the worker needs it", secret=True)
+    absent: tuple[str, ...] = absent_services()
 
     def __post_init__(self) -> None:
         """Refuse what would be unsafe or could not work."""

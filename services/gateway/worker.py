@@ -54,7 +54,7 @@ class Worker:
         vault = Vault(Keys.read(config.sealing_keys))
         self.sender = sender(database, vault, self._egress, metrics.deliveries)
         self._figures = figures
-        self._relay = Relay(database, config.nats, consumers=HEARD_BY, progress=figures.consumers)
+        self._relay = Relay(database, config.nats, consumers=HEARD_BY, absent=config.absent, progress=figures.consumers)
         self.consumers = [
             Consumer(database, config.nats, name=name, subjects=subjects, handler=handler, tracer=tracer)
             for name, subjects, handler in (

@@ -97,17 +97,16 @@ class App:
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, *, serve: bool = True, work: bool = False) -> None:
-        """Open the ports and begin the background work."""
+    async def start(self, *, work: bool = False) -> None:
+        """Open the ports, and begin the background work if asked to."""
         self._begin("profiles", self._profiles.watch())
         self._begin("standing", self._standing())
         if self._settler is not None:
             await self._stack.enter_async_context(self._settler)
         if work:
             self._begin("worker", self.worker.run())
-        if serve:
-            self._begin("feed", self._feed.run())
-            await self.server.start()
+        self._begin("feed", self._feed.run())
+        await self.server.start()
 
     async def run_until_signal(self) -> None:
         """Serve until SIGTERM or SIGINT, then stop."""
@@ -155,7 +154,14 @@ async def build(config: IntakeConfig) -> App:
     )
     feed = Feed(config.nats)
     work = Figures(metrics, database)
-    relay = Relay(database, config.nats, consumers=CONSUMERS, retired=RETIRED, progress=work.consumers)
+    relay = Relay(
+        database,
+        config.nats,
+        consumers=CONSUMERS,
+        retired=RETIRED,
+        absent=config.absent,
+        progress=work.consumers,
+    )
     people = People(database, rules, converter, observe=measured.decided)
     listens: tuple[tuple[str, Sequence[str], Handler], ...] = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),

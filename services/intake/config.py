@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.kit.config import setting
+from services.kit.config import absent_services, setting
 from services.kit.server import ServerConfig
 
 _SERVICES: Final = Path(__file__).resolve().parents[1]
@@ -36,6 +36,7 @@ class IntakeConfig:
     search: bool = setting(
         "KEFU_INTAKE_SEARCH", True, help="Keep the search index; off in replays, in which nobody searches"
     )
+    absent: tuple[str, ...] = absent_services()
     server: ServerConfig = field(default_factory=ServerConfig)
 
     @property

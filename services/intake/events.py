@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,24 +17,21 @@ SOURCE: Final = "intake"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def row(conversation: Conversation, entry: Entry, new_id: Callable[[], str]) -> Row | None:
-    """Return the outbox row of an entry; None for what nobody else has to hear of."""
-    fact = _FACTS.get(type(entry.detail))
-    if fact is None:
-        return None
-    id_, name = new_id(), conversation.name
-    event = event_pb2.Event(
-        id=id_,
-        source=SOURCE,
-        site=conversation.site,
-        aggregate=name,
-        version=entry.version,
-        profile_version=entry.profile_version,
-        actor=entry.actor,
-    )
-    stamp(event.occurred_at, entry.at)
-    fact(event, entry.detail, conversation)
-    return Row(id_, f"kefu.{SOURCE}.{conversation.site}.conversations", name, entry.version, event.SerializeToString())
+def rows(conversation: Conversation, entries: Iterable[Entry], new_id: Callable[[], str]) -> Iterator[Row]:
+    """Yield the outbox rows of entries, without those of which nobody else has to hear."""
+    name, subject = conversation.name, f"kefu.{SOURCE}.{conversation.site}.conversations"
+    for entry in entries:
+        fact = _FACTS.get(type(entry.detail))
+        if fact is None:
+            continue
+        # Field by field: half the cost of keyword arguments and of building messages inside to be copied.
+        event = event_pb2.Event()
+        event.id = id_ = new_id()
+        event.source, event.site, event.aggregate = SOURCE, conversation.site, name
+        event.version, event.profile_version, event.actor = entry.version, entry.profile_version, entry.actor
+        stamp(event.occurred_at, entry.at)
+        fact(event, entry.detail, conversation)
+        yield Row(id_, subject, name, entry.version, event.SerializeToString())
 
 
 def surge_changed(site: str, *, active: bool, online: int, at: datetime, version: int) -> event_pb2.Event:
@@ -69,9 +66,9 @@ def _moved(event: event_pb2.Event, detail: Moved, conversation: Conversation) ->
     fact.customer = conversation.customer
 
 
-def _said(event: event_pb2.Event, detail: Said, conversation: Conversation) -> None:
+def _said(event: event_pb2.Event, detail: Said, _: Conversation) -> None:
     fact = event.message_added
-    fact.message = f"{conversation.name}/messages/{detail.message}"
+    fact.message = f"{event.aggregate}/messages/{detail.message}"
     fact.author_kind, fact.internal = detail.author_kind, detail.internal
 
 

@@ -104,6 +104,8 @@ class IntakeMetrics:
     def _clock(self, site: str, change: Change) -> None:
         clock = change.clock
         outcome = _OUTCOMES.get(change.what)
+        if outcome is None and change.what not in _ANSWERED:
+            return
         # The trace in which the promise began: from a bucket of a dashboard to the conversation itself.
         trace = Trace(clock.trace or None)
         exemplar = {"trace_id": trace.trace_id} if trace.sampled else None

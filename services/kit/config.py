@@ -68,6 +68,12 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def absent_services() -> Any:
+    """The field that every service has beside its bus: of whom nobody expects anything (`Relay(…, absent=…)`)."""
+    words = "Services that this installation does not have, of those in the call list: no event waits for them"
+    return setting("KEFU_ABSENT_SERVICES", (), help=words)
+
+
 def load(cls: type[T], environ: Mapping[str, str], files: Iterable[Path] = ()) -> T:
     """Read `cls` from variables and YAML files of `KEFU_NAME: value`; raises ConfigError with every fault at once."""
     faults: list[str] = []

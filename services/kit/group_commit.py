@@ -38,8 +38,8 @@ class GroupCommit(Generic[C, R]):
     for each, in order. When it raises, nothing of the group is stored, and each command is run once more by itself, so
     that only the one at fault fails; while the database is away, all fail. `key` chooses the lane (the aggregate or its
     site). Commands of equal `unique` (the request id) never share a group: the second one finds what the first
-    one stored. With `linger_seconds` a lane that is shared waits that long, once, for those just answered to come back:
-    fuller groups cost each command less. A lone caller never waits.
+    one stored. With `linger_seconds` a lane that is shared waits that long, once, for those just answered to come back
+    beside those who wait: fuller groups cost each command less (docs/decisions/0117). A lone caller never waits.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class GroupCommit(Generic[C, R]):
 
     async def _serve(self, lane: int) -> None:
         try:
-            queue, size = self._queues[lane], 1
+            queue, expected = self._queues[lane], 1
             while queue:
-                if self._linger_seconds and len(queue) < size:
+                if self._linger_seconds and len(queue) < expected:
                     await asyncio.sleep(self._linger_seconds)
                 if group := self._gather(queue):
-                    size = len(group)
                     await self._answer(group)
+                    expected = len(queue) + len(group)
         finally:
             del self._busy[lane]
 

@@ -18,10 +18,14 @@ _RANDOM_MASK: Final = (1 << _RANDOM_BITS) - 1
 
 def uuid7(milliseconds: int, random_bits: int) -> str:
     """The UUIDv7 of a Unix time in milliseconds and 74 random bits, as 36 lower-case characters."""
-    high, low = (random_bits >> 62) & 0xFFF, random_bits & 0x3FFF_FFFF_FFFF_FFFF
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    # By % because it is the fastest way to write five numbers, and every row, event and message has one of these.
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031
+        milliseconds >> 16 & 0xFFFF_FFFF,
+        milliseconds & 0xFFFF,
+        random_bits >> 62 & 0xFFF,
+        0x8000 | random_bits >> 48 & 0x3FFF,
+        random_bits & 0xFFFF_FFFF_FFFF,
+    )
 
 
 class Ids:

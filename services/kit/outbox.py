@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kefu.events.v1.event_pb2 import Event
 
@@ -39,8 +39,7 @@ class Outgoing:
     traceparent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An event as it is stored: for services that put the insert into a statement of their own (`INSERT`)."""
 
     id: str

@@ -18,6 +18,17 @@ from services.kit.errors import Unavailable
 EXPIRES_SECONDS = 20
 HEARTBEAT_SECONDS = 5
 SILENCE_SECONDS = 12.0
+PLAIN_TOKENS = 9  # of a reply subject without domain and account
+
+
+def sequence_of(message: Msg) -> int:
+    """Return a message's place in the stream.
+
+    Read from its reply subject, `$JS.ACK.(domain.account.)?stream.consumer.delivered.sequence.…`, because the client
+    library's `metadata` builds two objects and a datetime around it: as much work as all else on a message.
+    """
+    tokens = message.reply.split(".")
+    return int(tokens[5] if len(tokens) == PLAIN_TOKENS else tokens[7])
 
 
 class Pull:

@@ -60,8 +60,16 @@ class Progress:
     """Sequence in the stream up to which it is done."""
 
 
+def service_of(consumer: str) -> str:
+    """Whose consumer a durable name is: they read `<service>-<what for>`."""
+    return consumer.partition("-")[0]
+
+
 class Relay:
     """Moves one service's outbox. `consumers` are the durable names that must have had an event before it goes.
+
+    `absent` are services that the installation does not have: nothing waits for their consumers, neither for those that
+    never were nor for those that were left in the stream when a service was switched off.
 
     `retired` are durable names that this service once had: they leave the stream, since rows would be kept for them for
     ever. Once a minute, because a replica of yesterday may bring one back.
@@ -74,13 +82,15 @@ class Relay:
         *,
         consumers: Sequence[str] = (),
         retired: Sequence[str] = (),
+        absent: Sequence[str] = (),
         replicas: int = 1,
         progress: Callable[[Mapping[str, Progress]], None] | None = None,
     ) -> None:
         self._progress = progress
         self._database = database
         self._url = url
-        self._consumers = tuple(consumers)
+        self._absent = frozenset(absent)
+        self._consumers = tuple(name for name in consumers if service_of(name) not in self._absent)
         self._retired = tuple(retired)
         self._replicas = replicas
         self._name = f"{database.service}-relay"
@@ -170,12 +180,16 @@ class Relay:
     async def _passed(self, link: Link) -> int:
         """Return the stream sequence up to which every declared consumer is done; 0 while one of them is missing."""
         last = (await link.jetstream.stream_info(bus.STREAM)).state.last_seq
-        infos = {info.name: info for info in await link.jetstream.consumers_info(bus.STREAM)}
+        infos = {
+            info.name: info
+            for info in await link.jetstream.consumers_info(bus.STREAM)
+            if info.config.durable_name and service_of(info.name) not in self._absent
+        }
         if self._progress is not None:
-            self._progress({name: _progress(info) for name, info in infos.items() if info.config.durable_name})
+            self._progress({name: _progress(info) for name, info in infos.items()})
         if any(name not in infos for name in self._consumers):
             return 0
-        return min((_floor(info, last) for info in infos.values() if info.config.durable_name), default=last)
+        return min((_floor(info, last) for info in infos.values()), default=last)
 
 
 def _progress(info: api.ConsumerInfo) -> Progress:

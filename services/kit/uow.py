@@ -7,8 +7,7 @@ statements of their own, with the same table and the same rules.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kefu.common.v1 import errors_pb2
 
@@ -31,8 +30,7 @@ _KEEP = "UPDATE kefu_requests SET reply = $3 WHERE subject = $1 AND request_id =
 _EXPIRE = "DELETE FROM kefu_requests WHERE created_at < now() - make_interval(days => $1)"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A reply as it is stored, under its caller and request id."""
 
     subject: str

@@ -6,10 +6,15 @@ for a later one the statutory days are computed by `holidays` and no working day
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
+from typing import Final
 
 from services.policy.calendar import DayKind
+
+_EVE: Final = "农历除夕"
+_IN_LIEU: Final = "休息日"
 
 
 @lru_cache(maxsize=1)
@@ -29,6 +34,18 @@ def china(day: date) -> DayKind:
     if day in constants.holidays:
         return DayKind.HOLIDAY
     return DayKind.EXCHANGED if day in constants.workdays else DayKind.ORDINARY
+
+
+@lru_cache(maxsize=16)
+def names(year: int) -> Mapping[date, str]:
+    """The statutory holidays of a year with their Chinese names, every day of each; the eve belongs to 春节.
+
+    Days off in lieu are no holidays of their own.
+    """
+    import holidays
+
+    found = holidays.country_holidays("CN", years=year, observed=False, language="zh_CN")
+    return {day: "春节" if name == _EVE else str(name) for day, name in found.items() if name[:3] != _IN_LIEU}
 
 
 @lru_cache(maxsize=16)

@@ -188,7 +188,7 @@ async def build(config: QaConfig) -> App:
     for add, servicer in servicers(database, parts):
         server.add(add, servicer)
     figured = Figures(metrics, database)
-    relay = Relay(database, config.nats, consumers=CONSUMERS, progress=figured.consumers)
+    relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)
     settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])
     worker = make_worker(config, database, parts, relay=relay, settler=settler, figured=figured, tools=tools)
     time = VirtualTime(database, worker.dispatcher, settle=settler.settle)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from services.kit.client import Target
-from services.kit.config import setting
+from services.kit.config import absent_services, setting
 from services.kit.server import ServerConfig
 
 _SERVICES: Final = Path(__file__).resolve().parents[1]
@@ -43,6 +43,7 @@ class QaConfig:
     tls_certificate: Path | None = setting("KEFU_TLS_CERTIFICATE", None, help="PEM file of our certificate")
     tls_key: Path | None = setting("KEFU_TLS_KEY", None, help="PEM file of our certificate's key")
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
+    absent: tuple[str, ...] = absent_services()
     server: ServerConfig = field(default_factory=ServerConfig)
 
     @property

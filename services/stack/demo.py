@@ -1,15 +1,18 @@
-"""Demonstration data, loaded through the public API: people of every site with their skills, and one account a role."""
+"""Demonstration data, loaded through the public API: people of every site with their skills, one account a role, and a
+shop's customers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from services.kit.access import Kind
 from services.kit.auth import TokenSigner
 from services.kit.errors import AlreadyExists
+from services.stack import demo_shop
 from services.stack.home import Home
 from services.stack.infra import DATABASE
 from services.stack.processes import PROFILES, SIMULATOR
@@ -82,8 +85,16 @@ def members() -> Iterator[Member]:
 
 
 async def _load(home: Home) -> int:
-    added = await _accounts(home)
-    return added + await _people(home, list(members()))
+    added, now = await _accounts(home)
+    return added + await _people(home, list(members())) + await _customers(home, now)
+
+
+async def _customers(home: Home, now: datetime) -> int:
+    from services.kit.client import ClientChannel, Target
+
+    token = _token(home)
+    async with ClientChannel(Target(f"ipv4:{home.address('crm')}"), token=lambda: token) as channel:
+        return await demo_shop.load(channel, now)
 
 
 async def _people(home: Home, people: Sequence[Member]) -> int:
@@ -115,8 +126,9 @@ async def _people(home: Home, people: Sequence[Member]) -> int:
         return sum(await asyncio.gather(*(add(member) for member in people)))
 
 
-async def _accounts(home: Home) -> int:
-    """First accounts come from the gateway's installer's door, because nobody can sign in before them."""
+async def _accounts(home: Home) -> tuple[int, datetime]:
+    """First accounts come from the gateway's installer's door, because nobody can sign in before them. Returns how many
+    were added, and the stack's time."""
     from services.gateway.seed import ensure_account, ensure_service_account
     from services.kit.db import Database
     from services.kit.embedded import EmbeddedPostgres, role_of
@@ -141,11 +153,11 @@ async def _accounts(home: Home) -> int:
         )
     finally:
         await database.close()
-    return sum(added)
+    return sum(added), database.clock.now()
 
 
 def _token(home: Home) -> str:
-    """A minute's token of the stack's own, for loading people before anybody signed in."""
+    """A minute's token of the stack's own, for loading people and customers before anybody signed in."""
     private = max(home.keys.glob("*.key"))
     signer = TokenSigner.from_pem(private.stem, private.read_bytes())
     return signer.sign("installer", Kind.SERVICE, ttl=60.0, sites={"*": ["admin"]})

@@ -11,7 +11,9 @@ import re
 import sys
 from collections.abc import Iterable
 from importlib.metadata import Distribution, distributions
-from typing import Any
+from typing import Any, Final
+
+_NAME_CHARACTERS: Final = 60
 
 
 def document(installed: Iterable[Distribution]) -> dict[str, Any]:
@@ -49,7 +51,9 @@ def _licence(one: Distribution) -> dict[str, Any]:
         for line in one.metadata.get_all("Classifier") or []
         if line.startswith("License :: ") and line != "License :: OSI Approved"
     ]
-    return {"license": {"name": classified[0]}} if classified else {}
+    # the oldest way to say it, in which some paste the whole text
+    named = classified or [text for text in one.metadata.get_all("License") or [] if 0 < len(text) <= _NAME_CHARACTERS]
+    return {"license": {"name": named[0]}} if named else {}
 
 
 if __name__ == "__main__":

@@ -21,9 +21,11 @@ ASK_SECONDS = 5.0
 class SmokeConfig:
     """Where an installation answers, seen from inside of it."""
 
-    gateway: str = setting("KEFU_GATEWAY_URL", help="Where the gateway answers here, such as http://kefu-gateway")
-    stream: str = setting("KEFU_STREAM_URL", help="Where its streams answer here")
-    public_url: str = setting("KEFU_PUBLIC_URL", help="Origin under which browsers see it; the host that is asked for")
+    gateway: str | None = setting(
+        "KEFU_GATEWAY_URL", None, help="Where the gateway answers here, such as http://kefu-gateway; unset without one"
+    )
+    stream: str = setting("KEFU_STREAM_URL", "", help="Where its streams answer here")
+    public_url: str = setting("KEFU_PUBLIC_URL", "", help="Origin under which browsers see it; the host asked for")
     targets: tuple[str, ...] = setting("KEFU_HEALTH_TARGETS", (), help="service=host:port of every gRPC health port")
     client_id: str | None = setting("KEFU_CLIENT_ID", None, help="Service account; without one nobody signs in")
     client_secret: str | None = setting("KEFU_CLIENT_SECRET", None, help="Its secret", secret=True)
@@ -33,6 +35,10 @@ class SmokeConfig:
         """An account has a secret."""
         if (self.client_id is None) != (self.client_secret is None):
             raise ValueError("KEFU_CLIENT_ID and KEFU_CLIENT_SECRET belong together: set both or none")
+        if self.gateway is not None and not (self.stream and self.public_url):
+            raise ValueError("KEFU_GATEWAY_URL needs KEFU_STREAM_URL and KEFU_PUBLIC_URL")
+        if self.gateway is None and not self.targets:
+            raise ValueError("nothing to ask: set KEFU_GATEWAY_URL, KEFU_HEALTH_TARGETS or both")
 
 
 def examine(config: SmokeConfig) -> Iterator[tuple[str, Health]]:
@@ -40,21 +46,23 @@ def examine(config: SmokeConfig) -> Iterator[tuple[str, Health]]:
     for target in config.targets:
         service, _, address = target.partition("=")
         yield service, health.ask(grpc_address=address)
-    yield "gateway", health.ask(url=f"{config.gateway.rstrip('/')}/readyz")
-    yield "stream", health.ask(url=f"{config.stream.rstrip('/')}/readyz")
-    yield f"wallboard of {config.site}", _wallboard(config)
+    if config.gateway is not None:
+        yield "gateway", health.ask(url=f"{config.gateway.rstrip('/')}/readyz")
+        yield "stream", health.ask(url=f"{config.stream.rstrip('/')}/readyz")
+        yield f"wallboard of {config.site}", _wallboard(config, config.gateway)
 
 
-def _wallboard(config: SmokeConfig) -> Health:
+def _wallboard(config: SmokeConfig, gateway: str) -> Health:
     """Read a wallboard: gateway, token and intake together. Without an account the gateway must ask who we are."""
     path = f"/v1/sites/{config.site}/wallboard"
     try:
         if config.client_id is None:
-            status, _ = _ask(config, "GET", path)
+            status, _ = _ask(config, gateway, "GET", path)
             return Health(well=status == 401, words=f"401 expected of a stranger, {status} came")
         basic = base64.b64encode(f"{config.client_id}:{config.client_secret}".encode()).decode()
         status, answer = _ask(
             config,
+            gateway,
             "POST",
             "/oauth/token",
             urlencode({"grant_type": "client_credentials"}),
@@ -62,16 +70,23 @@ def _wallboard(config: SmokeConfig) -> Health:
         )
         if status != 200:
             return Health(well=False, words=f"no token for {config.client_id}: {status}")
-        status, answer = _ask(config, "GET", path, headers={"Authorization": f"Bearer {answer['access_token']}"})
+        status, answer = _ask(
+            config, gateway, "GET", path, headers={"Authorization": f"Bearer {answer['access_token']}"}
+        )
     except OSError as fault:
         return Health(well=False, words=str(fault))
     return Health(well=status == 200, words=str(answer.get("detail", status)))
 
 
 def _ask(
-    config: SmokeConfig, method: str, path: str, body: str | None = None, headers: Mapping[str, str] | None = None
+    config: SmokeConfig,
+    gateway: str,
+    method: str,
+    path: str,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    parts = urlsplit(config.gateway)
+    parts = urlsplit(gateway)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ASK_SECONDS)
     try:
         connection.request(method, path, body, {"Host": urlsplit(config.public_url).netloc, **(headers or {})})

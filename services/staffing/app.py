@@ -106,7 +106,7 @@ async def build(config: StaffingConfig) -> App:
         callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
     )
     server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
-    worker = Worker(database, config.nats, Figures(metrics, database))
+    worker = Worker(database, config.nats, Figures(metrics, database), absent=config.absent)
     settler = Settler(worker.relay, config.nats)
     time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
     servicer = StaffingServicer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from services.kit import audit, schedules
 from services.kit.db import Database
@@ -18,11 +19,11 @@ CONSUMERS = ("intake-people", "qa-people", "qa-presence")
 class Worker:
     """The background work of staffing; its relay and dispatcher also serve a stack in virtual time."""
 
-    def __init__(self, database: Database, nats_url: str, figures: Figures) -> None:
+    def __init__(self, database: Database, nats_url: str, figures: Figures, *, absent: Sequence[str] = ()) -> None:
         self._database = database
         self._figures = figures
         self._scheduler = Scheduler(schedules.housekeeping())
-        self.relay = Relay(database, nats_url, consumers=CONSUMERS, progress=figures.consumers)
+        self.relay = Relay(database, nats_url, consumers=CONSUMERS, absent=absent, progress=figures.consumers)
         self.dispatcher = Dispatcher(database, {schedules.OWNER_KIND: self._scheduler.fire}, fired=figures.fired)
 
     async def run(self) -> None:

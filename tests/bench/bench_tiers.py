@@ -28,7 +28,7 @@ from prometheus_client import CollectorRegistry
 from services.crm.app import Parts
 from services.crm.commands.imports import Import
 from services.crm.commands.tiers import recompute
-from services.crm.domain.orders import SALE, Line
+from services.crm.domain.orders import SALE, Line, Lines
 from services.crm.files.mapping import Mapping as Columns
 from services.crm.files.orders import OrderFile, identity
 from services.crm.metrics import CrmMetrics
@@ -137,7 +137,7 @@ async def _purchases(database: Database, parts: Parts, report: Report) -> None:
         )
         began = time.perf_counter()
         async with database.transaction(sites=[SITE]) as tx:
-            await parts.orders.record(tx, SITE, "SHOP", [line], actor="bench")
+            await parts.orders.record(tx, SITE, "SHOP", Lines.of([line]), actor="bench")
         took.append((time.perf_counter() - began) * 1000)
     took = took[len(took) // 10 :]  # the first ones add the buyers and prepare the statements
     report.add("a purchase with its tier and points, median", statistics.median(took), "ms", at_most=5)

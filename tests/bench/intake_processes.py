@@ -65,7 +65,7 @@ async def intake(folder: Path, *, work: bool) -> None:
         server=ServerConfig(),
     )
     app = await build(config)
-    await app.start(serve=not work, work=work)
+    await app.start(work=work)
     if os.environ.get("PROFILE") and not work:
         _profile(folder)
     await _tell(app.server.port)

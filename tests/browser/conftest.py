@@ -15,7 +15,7 @@ from tests.browser.people import Customer, Person
 from tests.browser.stack import Stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its driver keeps a loop running in this thread, which no test after these may meet
 def chromium() -> Iterator[Browser]:
     """A headless Chromium; where none can be had it skips, or fails with KEFU_REQUIRE_BROWSER as in `.ci/run`."""
     path = browsers.find()
@@ -29,7 +29,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real stack whose online desk promises its first response within stacks.PROMISE_SECONDS."""
     vendor.ensure()

@@ -20,6 +20,8 @@ AT_WORK = [
     "wallboard",
     "conversations",
     "customers",
+    "campaigns",
+    "win_backs",
     "recordings",
     "draws",
     "privacy",

@@ -56,7 +56,29 @@ def test_policies_are_the_declared_calls_seen_from_both_ends(environment: str) -
 
 def test_a_disabled_service_takes_its_edges_along() -> None:
     release = render("default", {"services": {"gateway": {"enabled": False}}})
-    assert calls_in(release, "ingress") == set()
+    assert calls_in(release, "ingress") == {edge for edge in Calls.read().edges if "gateway" not in edge}
+
+
+def absent(release: Release) -> set[str]:
+    """What the pods of a release are told of services that it does not have."""
+    given = {
+        pair["value"]
+        for one in release.of("Deployment").values()
+        for pair in one["spec"]["template"]["spec"]["containers"][0]["env"]
+        if pair["name"] == "KEFU_ABSENT_SERVICES"
+    }
+    return {name for value in given for name in value.split(",")}
+
+
+def test_nobody_waits_for_a_service_that_is_disabled() -> None:
+    """Behind it: test_nothing_waits_for_a_service_that_is_not_there."""
+    assert absent(render()) == set()
+    off = {"enabled": False}
+    release = render("default", {"services": {"gateway": off, "crm": off}})
+    assert absent(release) == {"crm", "gateway"}
+    smoke = release.of("Pod")["kefu-smoke"]["spec"]["containers"][0]["env"]
+    assert [pair["name"] for pair in smoke] == ["KEFU_HEALTH_TARGETS"]
+    assert "gateway" not in release.notes
 
 
 @pytest.mark.parametrize("environment", POLICED)

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import copy
-import tarfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.charts.cluster import IMMUTABLE
+from tests.charts.conftest import RELEASED, version_of
 from tests.charts.helm import CHART, ENVIRONMENTS, ROOT, HelmError, Object, Release, helm, lay
 
-
-def version_of(name: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in name.removeprefix("kefu-").split("."))
-
-
-RELEASED = sorted(Path(__file__).with_name("released").glob("kefu-*.tgz"), key=lambda path: version_of(path.stem))
 REMOVED = yaml.safe_load((CHART / "files" / "removed.yaml").read_text(encoding="utf-8"))
 META = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-# Kubernetes refuses changes of these (validation of updates in the API server).
-IMMUTABLE: Mapping[str, tuple[str, ...]] = {
-    "Deployment": ("selector",),
-    "StatefulSet": ("selector", "serviceName", "volumeClaimTemplates", "podManagementPolicy"),
-    "Job": ("selector", "template", "completions", "completionMode"),
-    "Service": ("clusterIP",),
-    "PersistentVolumeClaim": ("accessModes", "storageClassName", "volumeName"),
-}
-
-
-@pytest.fixture(scope="module")
-def last(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chart of the last release, unpacked."""
-    folder = tmp_path_factory.mktemp("released")
-    with tarfile.open(RELEASED[-1]) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "kefu"
 
 
 def released_values(last: Path, environment: str) -> dict[str, Any]:
@@ -141,4 +120,8 @@ def test_the_chart_carries_the_version_of_the_program() -> None:
     assert META["apiVersion"] == "v2", "Helm 3 reads it too"
     assert META["kubeVersion"] == ">=1.30.0-0"
     assert {"description", "keywords", "maintainers"} <= META.keys()
+    mark = (ROOT / "services" / "gateway" / "static" / "mark.svg").read_bytes().strip()
+    assert META["icon"] == f"data:image/svg+xml;base64,{base64.b64encode(mark).decode()}"
+    (image,) = yaml.safe_load(META["annotations"]["artifacthub.io/images"])
+    assert image["image"] == f"kefu:{META['appVersion']}"
     assert "dependencies" not in META, "stores and monitoring are addressed, not bundled"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -40,11 +41,17 @@ def read(path: Path | None = None) -> dict[str, Shown]:
 
 def add(found: Mapping[str, Shown], collected: Mapping[str, Collection[str]]) -> None:
     """Merge the evidence of one run. `collected` names the marked tests of each file that was read whole: what such a
-    file no longer holds, renamed or without its mark, is forgotten."""
+    file no longer holds, renamed or without its mark, is forgotten. The workers of a run add one after the other."""
+    file().parent.mkdir(parents=True, exist_ok=True)
+    with file().with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _merge(found, collected)
+
+
+def _merge(found: Mapping[str, Shown], collected: Mapping[str, Collection[str]]) -> None:
     stored = read()
     gone = {test for test in stored if test not in collected.get(test.split("::")[0], {test})}
     merged = {test: entry for test, entry in stored.items() if test not in gone} | dict(found)
-    file().parent.mkdir(parents=True, exist_ok=True)
     fresh = file().with_suffix(".fresh")
     fresh.write_text(json.dumps({test: asdict(merged[test]) for test in sorted(merged)}, indent=1), "utf-8")
     fresh.replace(file())

@@ -25,6 +25,11 @@ _PERSONAL = re.compile(
 _NOT_PERSONAL = {
     "kefu.intake.v1.ExportServiceLevelReportResponse.file_name": "made by us",
     "kefu.intake.v1.ExportServiceLevelReportResponse.content": "figures",
+    "kefu.crm.v1.Campaign.subject": "the company's template, in which {name} is not filled yet",
+    "kefu.crm.v1.Survey.subject": "likewise",
+    "kefu.crm.v1.CampaignCount.reason": "from a closed list",
+    "kefu.qa.v1.CloseAppraisalRequest.outcome": "from a closed list",
+    "kefu.qa.v1.Metric.query": "SQL of ours",
     "kefu.qa.v1.DrawRecord": "a record that everybody may read",
     "kefu.qa.v1.Verifier": "a program",
     "kefu.qa.v1.ReplaceSampleRequest.reason": "from a closed list",
@@ -133,6 +138,8 @@ def test_texts_are_bounded() -> None:
             for field in message.fields:
                 if field.type != FieldDescriptor.TYPE_STRING or field.message_type is not None:
                     continue
+                if message.GetOptions().map_entry:
+                    continue  # a map's keys are bounded where it is declared
                 rules = field.GetOptions().Extensions[validate_pb2.field]
                 text = rules.repeated.items.string if field.is_repeated else rules.string
                 output = any(value in (3, 8) for value in _behaviours(field))

@@ -108,22 +108,30 @@ def stuck_consumer(home: Home) -> Iterator[None]:
 
 @contextmanager
 def surge(home: Home) -> Iterator[None]:
-    """Far more customers than people at one site."""
+    """Far more customers than people at one site; in the end those who still wait give up."""
     private = max(home.keys.glob("*.key"))
     signer = TokenSigner.from_pem(private.stem, private.read_bytes())
+    crowd: dict[str, str] = {}
+
+    def post(http: httpx.Client, path: str, customer: str, body: object) -> str:
+        token = signer.sign(customer, Kind.CUSTOMER, ttl=600, site=SITE, channel="WEB", customer=customer)
+        with contextlib.suppress(httpx.HTTPError):
+            reply = http.post(f"/v1/{path}", json=body, headers={"Authorization": f"Bearer {token}"})
+            return str(reply.json().get("name", ""))
+        return ""
 
     def arrive(stop: threading.Event) -> None:
-        with httpx.Client(base_url=console_url(home), timeout=20.0, trust_env=False) as http:
-            while not stop.wait(1 / ARRIVALS_A_SECOND):
-                customer = f"crowd-{uuid.uuid4().hex[:10]}"
-                token = signer.sign(customer, Kind.CUSTOMER, ttl=600, site=SITE, channel="WEB", customer=customer)
-                body = {"conversation": {"channel": "CHANNEL_WEB"}, "firstMessage": "在吗"}
-                with contextlib.suppress(httpx.HTTPError):
-                    path = f"/v1/sites/{SITE}/conversations"
-                    http.post(path, json=body, headers={"Authorization": f"Bearer {token}"})
+        body = {"conversation": {"channel": "CHANNEL_WEB"}, "firstMessage": "在吗"}
+        while not stop.wait(1 / ARRIVALS_A_SECOND):
+            customer = f"crowd-{uuid.uuid4().hex[:10]}"
+            crowd[customer] = post(http, f"sites/{SITE}/conversations", customer, body)
 
-    with _beside(arrive):
-        yield
+    with httpx.Client(base_url=console_url(home), timeout=20.0, trust_env=False) as http:
+        with _beside(arrive):
+            yield
+        for customer, conversation in crowd.items():
+            if conversation:
+                post(http, f"{conversation}:leave", customer, {})
 
 
 FAULTS: Mapping[str, Fault] = {

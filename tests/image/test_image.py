@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from services.stack.home import SERVICES
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = ROOT / "services" / "Dockerfile"
 TAG = "kefu:tested"
@@ -87,8 +89,8 @@ def test_every_role_starts_on_a_read_only_root_as_nobody_in_particular(image: st
     assert "fault: KEFU_DATABASE_URL is not set" in refused.stdout
     assert python(image, "import os; print(os.getuid(), os.getgid())") == "10001 10001"
     assert run(image, "-c", "open('/app/x', 'w')", entrypoint="/app/.venv/bin/python").returncode == 1
-    roles = "services.intake.app services.staffing.app services.gateway.app services.gateway.stream.app"
-    python(image, f"import importlib; [importlib.import_module(one) for one in '{roles}'.split()]")
+    modules = [*(f"services.{service}.app" for service in SERVICES), "services.gateway.stream.app"]
+    python(image, f"import importlib; [importlib.import_module(one) for one in {modules}]")
 
 
 @pytest.mark.timeout(900)

@@ -28,7 +28,7 @@ def listed() -> list[str]:
 
 async def test_every_table_has_a_term(databases: Databases) -> None:
     services = listed()
-    assert {"intake", "staffing", "gateway"} <= set(services)
+    assert {"intake", "staffing", "crm", "gateway"} <= set(services)
     urls = await databases.clone(*services)
     connection = await asyncpg.connect(next(iter(urls.values())))
     try:

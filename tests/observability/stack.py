@@ -124,28 +124,37 @@ def running(folder: Path) -> Iterator[Stack]:
     home.folder.mkdir(parents=True)
     home.note(port_base=home.port_base)
     profiles = short_promises(folder / "profiles")
-    collector = grpc.server(ThreadPoolExecutor(2))
+    with collecting() as (sink, port):
+        traced = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "KEFU_PROFILES": str(profiles),
+            "KEFU_CRM_LIABILITY_SECONDS": "1",
+        }
+        try:
+            with ThreadPoolExecutor(1) as beside:  # it runs event loops of its own, and pytest has one in this thread
+                beside.submit(_start, home, traced).result()
+            private = max(home.keys.glob("*.key"))
+            signer = TokenSigner.from_pem(private.stem, private.read_bytes())
+            with httpx.Client(timeout=20.0, trust_env=False) as http:
+                yield Stack(home, profiles, sink, signer, http)
+        finally:
+            control.stop(home)
+            infra.stop_servers(home, immediate=True)
+
+
+@contextmanager
+def collecting() -> Iterator[tuple[Sink, int]]:
+    """A collector in this process, and the port that it listens on."""
+    server = grpc.server(ThreadPoolExecutor(2))
     sink = Sink()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(sink, collector)  # type: ignore[no-untyped-call]
-    port = collector.add_insecure_port("127.0.0.1:0")
-    collector.start()
-    traced = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
-        "OTEL_BSP_SCHEDULE_DELAY": "200",
-        "KEFU_PROFILES": str(profiles),
-        "KEFU_CRM_LIABILITY_SECONDS": "1",
-    }
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(sink, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
     try:
-        with ThreadPoolExecutor(1) as beside:  # it runs event loops of its own, and pytest has one in this thread
-            beside.submit(_start, home, traced).result()
-        private = max(home.keys.glob("*.key"))
-        signer = TokenSigner.from_pem(private.stem, private.read_bytes())
-        with httpx.Client(timeout=20.0, trust_env=False) as http:
-            yield Stack(home, profiles, sink, signer, http)
+        yield sink, port
     finally:
-        control.stop(home)
-        infra.stop_servers(home, immediate=True)
-        collector.stop(None).wait()
+        server.stop(None).wait()
 
 
 def _start(home: Home, settings: Mapping[str, str]) -> None:

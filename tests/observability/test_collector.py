@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import grpc
+import pytest
 import yaml
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from grafana.rules import HERE
+from services.kit.embedded import free_port
 from services.policy.loader import load_bytes
 from services.stack import processes
 from tests.charts.helm import CHART, values_of
-from tests.observability.stack import Stack, until
+from tests.observability.stack import Stack, collecting, until
 from tests.observability.traffic import Done
 
 CONFIG: Mapping[str, Any] = yaml.safe_load((HERE / "collector.yaml").read_text(encoding="utf-8"))
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SAMPLING = CONFIG["processors"]["tail_sampling"]
+COLLECTOR = os.environ.get("KEFU_COLLECTOR") or shutil.which("otelcol-contrib")
 BROKEN, ERRORS, SLOW, REST = (policy["name"] for policy in SAMPLING["policies"])
 
 
@@ -91,6 +104,65 @@ def test_errors_slow_traces_and_broken_promises_are_kept_and_the_rest_is_not() -
     assert kept_by([span(1_500)]) == {SLOW}
     assert kept_by([span(3_600_000)]) == set()
     assert kept_by([span(), span(named={"kefu.outcome": "breached"})]) == {BROKEN}
+
+
+@pytest.mark.skipif(COLLECTOR is None, reason="KEFU_COLLECTOR names no OpenTelemetry Collector (contrib)")
+def test_a_real_collector_keeps_what_we_say_it_does(tmp_path: Path) -> None:
+    traces = {
+        "broken": [span(), span(named={"kefu.outcome": "breached"})],
+        "failed": [span(), span(status=Status.STATUS_CODE_ERROR)],
+        "slow": [span(1_500)],
+        "stream": [span(3_600_000)],
+        **{f"usual {number}": [span()] for number in range(200)},
+    }
+    with collecting() as (sink, port), collector(tmp_path, onward=port) as address:
+        ids = {secrets.token_bytes(16): name for name in traces}
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(timeout=20)
+            export = TraceServiceStub(channel).Export  # type: ignore[no-untyped-call]
+            for trace_id, name in ids.items():
+                export(request(trace_id, traces[name]), timeout=10)
+        must = {"broken", "failed", "slow"}
+        until(lambda: {ids[one.trace_id] for _, one in sink.spans} >= must, "the traces that matter", seconds=30)
+        kept = {ids[one.trace_id] for _, one in sink.spans}
+    assert len([one for _, one in sink.spans if ids[one.trace_id] == "broken"]) == 2, "the whole trace"
+    assert len(kept - must) < 40, "5 % of the rest, not all of it"
+
+
+@contextmanager
+def collector(folder: Path, *, onward: int) -> Iterator[str]:
+    """The committed configuration, run; only addresses and the wait are others. Where it listens."""
+    address = f"127.0.0.1:{free_port()}"
+    over = folder / "here.yaml"
+    settings = {
+        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": address}}}},
+        "extensions": {"health_check": {"endpoint": f"127.0.0.1:{free_port()}"}},
+        "processors": {"tail_sampling": {"decision_wait": "1s"}},
+    }
+    over.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    command = [str(COLLECTOR), f"--config={HERE / 'collector.yaml'}", f"--config={over}"]
+    with (folder / "collector.log").open("wb") as log:
+        environment = os.environ | {"TRACES_ENDPOINT": f"127.0.0.1:{onward}"}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def request(trace_id: bytes, spans: list[Span]) -> ExportTraceServiceRequest:
+    """Spans as a service sends them."""
+    made = ExportTraceServiceRequest()
+    resource = made.resource_spans.add()
+    resource.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="intake")))
+    now = time.time_ns()
+    for one in spans:
+        placed = resource.scope_spans.add().spans.add()
+        placed.CopyFrom(one)
+        placed.trace_id, placed.span_id, placed.name = trace_id, secrets.token_bytes(8), "call"
+        placed.start_time_unix_nano, placed.end_time_unix_nano = now, now + one.end_time_unix_nano
+    return made
 
 
 def test_a_broken_promise_is_in_the_trace_in_which_it_began(whole_stack: Stack, done: Done) -> None:

@@ -26,12 +26,16 @@ WHAT = (
 
 @dataclass(frozen=True)
 class Done:
-    """What the traffic left: canaries by what they were, conversations, the slow one's trace, intake's metrics then."""
+    """What the traffic left: canaries by what they were, conversations, traces, and intake's metrics at that moment.
+
+    `trace_id` is the slow conversation's trace, `followed` that of a stream about it.
+    """
 
     canaries: dict[str, str]
     served: str
     breached: str
     trace_id: str
+    followed: str
     intake: dict[str, Metric]
 
 
@@ -47,12 +51,15 @@ def drive(stack: Stack) -> Done:
     _act(stack, quiet, breached, "leave")
     _present(stack, "wangfang")
     _serve(stack, slow, waiting, canaries)
+    _play(stack, slow)
     _forget(stack)
     _buy(stack)
+    _review(stack)
     _listen(stack)
+    followed = _follow(stack, slow, waiting)
     _sign_in(stack, "wangfang", demo.password(stack.home, "wangfang"))
     _sign_in(stack, "wangfang", "wrong")
-    return Done(canaries, slow, breached, trace_id, stack.scrape("intake"))
+    return Done(canaries, slow, breached, trace_id, followed, stack.scrape("intake"))
 
 
 def _open(
@@ -129,6 +136,19 @@ def _serve(stack: Stack, name: str, customer: str, canaries: dict[str, str]) -> 
     _act(stack, customer, name, "rate", score=5, comment=canaries["comment"])
 
 
+def _play(stack: Stack, conversation: str) -> None:
+    """Read the transcript of a conversation that has ended, which qa keeps as a recording and asks intake for."""
+    token = stack.person("boss", "supervisor")
+
+    def recorded() -> str:
+        found = stack.rest("GET", f"sites/{SITE}/recordings", token).get("recordings", ())
+        return next((str(one["name"]) for one in found if one.get("subject") == conversation), "")
+
+    recording = until(recorded, "the recording of a conversation that has ended")
+    playback = stack.rest("POST", f"{recording}/playbacks", token, {})["name"]
+    assert stack.rest("GET", f"{playback}:transcript", token)["lines"]
+
+
 def _forget(stack: Stack) -> None:
     """Ask for a customer's erasure, which every service hears and answers."""
     first, second = (stack.person(name, "manager") for name in ("boss", "lead"))
@@ -151,6 +171,22 @@ def _buy(stack: Stack) -> None:
     until(lambda: stack.scrape("crm")["kefu_crm_points_liability"].samples, "the points to be summed")
 
 
+def _review(stack: Stack) -> None:
+    """A recording is assigned for review, by a rubric that two people made."""
+    first, second = (stack.person(name, "manager") for name in ("boss", "lead"))
+    criterion = {"id": "dialogue", "titleZh": "对话质量", "titleEn": "Dialogue", "weight": 100}
+    rubric = {"rubric": {"series": "conversations", "criteria": [criterion]}}
+    made = stack.rest("POST", f"sites/{SITE}/rubrics", first, rubric)["name"]
+    stack.rest("POST", f"{made}:publish", second, {})
+    member = f"sites/{SITE}/members/rob"
+    stack.rest("POST", f"{member}:set", first, {"member": {"name": member, "reviewer": True}})
+    listed = f"sites/{SITE}/recordings"
+    until(lambda: stack.rest("GET", listed, first).get("recordings"), "a conversation to leave its recording")
+    names = [one["name"] for one in stack.rest("GET", listed, first)["recordings"]]
+    assign = {"recordings": names, "series": "conversations", "origin": "ORIGIN_AD_HOC"}
+    stack.rest("POST", f"sites/{SITE}/reviews:assign", first, assign)
+
+
 def _listen(stack: Stack) -> None:
     """Hear one line of the site's live updates."""
     url = f"http://{stack.home.address('stream')}/v1/sites/{SITE}:watch"
@@ -158,6 +194,20 @@ def _listen(stack: Stack) -> None:
     with stack.http.stream("GET", url, headers=headers) as reply:
         assert reply.status_code == 200
         assert next(reply.iter_lines()).startswith("retry:")
+
+
+def _follow(stack: Stack, name: str, customer: str) -> str:
+    """Hear the beginning of one conversation's own updates, as its customer's page does; the trace's id."""
+    trace_id = secrets.token_hex(16)
+    url = f"http://{stack.home.address('stream')}/v1/{name}:watch"
+    headers = {
+        "Authorization": f"Bearer {stack.customer(customer)}",
+        "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01",
+    }
+    with stack.http.stream("GET", url, headers=headers) as reply:
+        assert reply.status_code == 200
+        assert next(reply.iter_lines()).startswith("retry:")
+    return trace_id
 
 
 def _sign_in(stack: Stack, user: str, password: str) -> None:

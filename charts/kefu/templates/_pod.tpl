@@ -102,6 +102,7 @@ securityContext:
 {{- $_ := set $env "KEFU_PROFILES" "/etc/kefu/profiles" }}
 {{- $_ := set $env "KEFU_METRICS_LISTEN" (printf "0.0.0.0:%v" $root.Values.ports.metrics) }}
 {{- with include "kefu.targets" (list $root $workload.service) }}{{ $_ := set $env "KEFU_TARGETS" . }}{{ end }}
+{{- with include "kefu.absent" $root }}{{ $_ := set $env "KEFU_ABSENT_SERVICES" . }}{{ end }}
 {{- if eq $spec.protocol "grpc" }}
 {{- $_ := set $env "KEFU_LISTEN" (printf "0.0.0.0:%v" $root.Values.ports.grpc) }}
 {{- $_ := set $env "KEFU_HEALTH_LISTEN" (printf "0.0.0.0:%v" $root.Values.ports.health) }}

@@ -37,6 +37,15 @@ A role's settings win over its service's, those over `defaults`; null removes wh
 {{- .Files.Get "files/calls.yaml" }}
 {{- end }}
 
+{{/* The services of the call list that this release does not have, so that no event waits for them. */}}
+{{- define "kefu.absent" -}}
+{{- $absent := list }}
+{{- range $service, $_ := include "kefu.calls" . | fromYaml }}
+{{- if not (dig $service "enabled" false $.Values.services) }}{{ $absent = append $absent $service }}{{ end }}
+{{- end }}
+{{- join "," $absent }}
+{{- end }}
+
 {{/* Where the services that a service calls answer, as KEFU_TARGETS says it. (root, service) */}}
 {{- define "kefu.targets" -}}
 {{- $root := index . 0 }}

@@ -20,6 +20,9 @@ class Neighbours:
 
     async def handle(self, event: Event, tx: Transaction) -> None:
         """Take over one event; facts of other kinds and of nobody known are none of crm's business."""
+        if event.WhichOneof("fact") == "conversation_rated":
+            await self._rated(event, tx)
+            return
         moved = event.conversation_moved
         if event.WhichOneof("fact") != "conversation_moved" or not moved.customer:
             return
@@ -35,3 +38,14 @@ class Neighbours:
         )
         if not moved.from_state:
             await standings.add_days(tx, event.site, {(moved.customer, at.date()): (0, 0, 1)})
+
+    async def _rated(self, event: Event, tx: Transaction) -> None:
+        """A rating below the site's floor calls for a word with the customer of that conversation."""
+        profile = self._profiles.at(event.site, tx.now)
+        floor = profile.rating.floor if profile.rating else None
+        customer = await timeline.customer_of(tx, event.site, event.aggregate)
+        if customer is None or floor is None or event.conversation_rated.score >= floor:
+            return
+        at = event.occurred_at.ToDatetime(profile.timezone)
+        score = str(event.conversation_rated.score)
+        await timeline.note(tx, event.site, customer, at=at, kind="LOW_RATING", object_=event.aggregate, detail=score)

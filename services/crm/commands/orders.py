@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from services.crm.commands.ledger import Ledger
 from services.crm.commands.tiers import Tiers
-from services.crm.domain.orders import SALE, Line, Rates, fault, fen
+from services.crm.domain.orders import SALE, Lines, Rates, faults, fen
 from services.crm.domain.rules import rates
 from services.crm.profiles import SiteProfiles
-from services.crm.store import customers, orders, standings
+from services.crm.store import orders, standings
 from services.crm.store.identities import IdentityStore
 from services.crm.store.orders import Head, Worth
 from services.kit.db import Transaction
@@ -45,56 +45,55 @@ class Orders:
         self._tiers = tiers
 
     async def record(
-        self, tx: Transaction, site: str, source: str, lines: Sequence[Line], *, actor: str, judge: bool = True
+        self, tx: Transaction, site: str, source: str, lines: Lines, *, actor: str, judge: bool = True
     ) -> Recorded:
         """Store lines, each once. `judge=False` leaves tiers to a recomputation that follows a whole file."""
         profile = self._profiles.at(site, tx.now)
-        good, repeated, refused = _sorted_out(lines, rates(profile), tx)
+        places, repeated, refused = _sorted_out(lines, rates(profile), tx)
+        chosen = set(places)
+        good = (
+            lines if len(places) == len(lines.order) else lines.only([at in chosen for at in range(len(lines.order))])
+        )
         worth = await self._worth(tx, site, source, good, rates(profile))
-        fresh = await orders.add(tx, site, source, list(worth.values()))
-        known = [at for at, one in worth.items() if (one.line.order, one.line.line) not in fresh]
-        if known:
-            same = await orders.same(tx, site, source, [worth[at] for at in known])
-            refused += [(at, LINE_CHANGED) for place, at in enumerate(known) if place not in same]
+        fresh = await orders.add(tx, site, source, worth)
+        if not all(fresh):
+            known = worth.only([not new for new in fresh])
+            same = await orders.same(tx, site, source, known)
+            there = [place for place, new in zip(places, fresh, strict=True) if not new]
+            refused += [(place, LINE_CHANGED) for at, place in enumerate(there) if at not in same]
             repeated += len(same)
-            old = set(known)
-            worth = {at: one for at, one in worth.items() if at not in old}
-        changed = await self._add_up(tx, site, source, list(worth.values()), profile.timezone, actor=actor)
+            worth = worth.only(fresh)
+        changed = await self._add_up(tx, site, source, worth, profile.timezone, actor=actor)
         if judge and changed:
-            found = await customers.roots(tx, site, sorted(changed))
-            await self._tiers.judge(tx, site, found.values())
-        return Recorded(len(worth), repeated, tuple(sorted(refused)))
+            await self._tiers.judge(tx, site, changed)
+        return Recorded(len(worth.settles), repeated, tuple(sorted(refused)))
 
-    async def _worth(
-        self, tx: Transaction, site: str, source: str, good: Mapping[int, Line], known: Rates
-    ) -> dict[int, Worth]:
-        buyers = sorted({line.buyer.strip() for line in good.values()} - {""})
+    async def _worth(self, tx: Transaction, site: str, source: str, good: Lines, known: Rates) -> Worth:
+        stripped = {buyer: buyer.strip() for buyer in set(good.buyer)}
+        buyers = sorted({*stripped.values()} - {""})
         owners = await self._identities.find_or_add(tx, site, source, buyers) if buyers else {}
+        owner = {buyer: owners.get(name) for buyer, name in stripped.items()}
         worth = cache(lambda amount, currency: fen(amount, known[currency]))
-        return {
-            at: Worth(
-                line,
-                owners.get(line.buyer.strip()),
-                worth(line.amount, line.currency),
-                line.refund_of or line.order,
-            )
-            for at, line in good.items()
-        }
+        return Worth(
+            good,
+            [owner[buyer] for buyer in good.buyer],
+            list(map(worth, good.amount, good.currency)),
+            [named or order for named, order in zip(good.refund_of, good.order, strict=True)],
+        )
 
     async def _add_up(
-        self, tx: Transaction, site: str, source: str, fresh: Sequence[Worth], zone: ZoneInfo, *, actor: str
+        self, tx: Transaction, site: str, source: str, fresh: Worth, zone: ZoneInfo, *, actor: str
     ) -> set[str]:
         """Bring heads, days and points up to date; returns the customers concerned."""
-        if not fresh:
+        lines = defaultdict[str, list[int]](list)
+        for at, order in enumerate(fresh.settles):
+            lines[order].append(at)
+        if not lines:
             return set()
-        before = await orders.lock_heads(tx, site, source, sorted({one.settles for one in fresh}))
+        before = await orders.lock_heads(tx, site, source, sorted(lines))
         day_of = cache(lambda at: at.astimezone(zone).date())
-        lines, days = defaultdict[str, list[Worth]](list), defaultdict[tuple[str, date], list[int]](lambda: [0, 0, 0])
-        for one in fresh:
-            lines[one.settles].append(one)
-            if one.customer is not None:
-                days[one.customer, day_of(one.line.at)][0] += one.fen if one.line.kind == SALE else -one.fen
-        after = [added(before[order], found) for order, found in lines.items()]
+        days = _spending(fresh, day_of)
+        after = [added(before[order], fresh, places) for order, places in lines.items()]
         for head in after:
             for customer, day, number in _order_days(before[head.order], head, day_of):
                 days[customer, day][1] += number
@@ -104,19 +103,31 @@ class Orders:
         return {customer for customer, _ in days}
 
 
-def added(head: Head, lines: Sequence[Worth]) -> Head:
-    """An order with more lines; its buyer is the first who was known."""
-    sales = [one for one in lines if one.line.kind == SALE]
-    back = [one for one in lines if one.line.kind != SALE]
+def added(head: Head, lines: Worth, places: Sequence[int]) -> Head:
+    """An order with the lines at these places more; its buyer is the first who was known."""
+    kind, at, worth = lines.lines.kind, lines.lines.at, lines.fen
+    sales = [place for place in places if kind[place] == SALE]
+    back = [place for place in places if kind[place] != SALE]
     return replace(
         head,
-        customer=head.customer or next((one.customer for one in lines if one.customer), None),
-        first_at=min([*filter(None, [head.first_at]), *(one.line.at for one in sales)], default=None),
-        returned_at=max([*filter(None, [head.returned_at]), *(one.line.at for one in back)], default=None),
-        sales_fen=head.sales_fen + sum(one.fen for one in sales),
-        returned_fen=head.returned_fen + sum(one.fen for one in back),
-        unnamed_fen=head.unnamed_fen + sum(one.fen for one in back if not one.line.refund_of),
+        customer=head.customer or next((lines.customer[place] for place in places if lines.customer[place]), None),
+        first_at=min([*filter(None, [head.first_at]), *(at[place] for place in sales)], default=None),
+        returned_at=max([*filter(None, [head.returned_at]), *(at[place] for place in back)], default=None),
+        sales_fen=head.sales_fen + sum(worth[place] for place in sales),
+        returned_fen=head.returned_fen + sum(worth[place] for place in back),
+        unnamed_fen=head.unnamed_fen + sum(worth[place] for place in back if not lines.lines.refund_of[place]),
     )
+
+
+def _spending(fresh: Worth, day_of: DayOf) -> defaultdict[tuple[str, date], list[int]]:
+    """Spending (fen) of each customer's days, with no orders and no visits yet."""
+    days = defaultdict[tuple[str, date], list[int]](lambda: [0, 0, 0])
+    for customer, at, kind, worth in zip(
+        fresh.customer, map(day_of, fresh.lines.at), fresh.lines.kind, fresh.fen, strict=True
+    ):
+        if customer is not None:
+            days[customer, at][0] += worth if kind == SALE else -worth
+    return days
 
 
 def _order_days(before: Head, after: Head, day_of: DayOf) -> Iterable[tuple[str, date, int]]:
@@ -136,22 +147,16 @@ def _order_day(head: Head, day_of: DayOf) -> tuple[str, date] | None:
     return head.customer, day_of(head.first_at)
 
 
-def _sorted_out(
-    lines: Sequence[Line], known: Rates, tx: Transaction
-) -> tuple[dict[int, Line], int, list[tuple[int, str]]]:
-    """Good lines by position, how many say the same again, and those that break a rule."""
-    good: dict[int, Line] = {}
-    first: dict[tuple[str, str], Line] = {}
-    refused, repeated = [], 0
-    for at, line in enumerate(lines):
-        rule = fault(line, known, tx.now)
-        if rule is None and (earlier := first.setdefault((line.order, line.line), line)) is not line:
-            rule = None if earlier == line else LINE_CHANGED
-            repeated += rule is None
-            if rule is None:
-                continue
-        if rule is None:
-            good[at] = line
+def _sorted_out(lines: Lines, known: Rates, tx: Transaction) -> tuple[list[int], int, list[tuple[int, str]]]:
+    """Places of good lines, how many say the same again, and those that break a rule."""
+    broken = faults(lines, known, tx.now)
+    refused, repeated = list(broken.items()), 0
+    first: dict[tuple[str, str], int] = {}
+    for at, key in enumerate(zip(lines.order, lines.line, strict=True)):
+        if at in broken or (earlier := first.setdefault(key, at)) == at:
+            continue
+        if all(column[earlier] == column[at] for column in lines):
+            repeated += 1
         else:
-            refused.append((at, rule))
-    return good, repeated, refused
+            refused.append((at, LINE_CHANGED))
+    return list(first.values()), repeated, refused

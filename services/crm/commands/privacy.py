@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from kefu.events.v1.event_pb2 import ErasureRequested, Event
@@ -13,16 +13,21 @@ from services.crm.errors import second_person, wrong_state
 from services.crm.queries.customers import CustomerQueries
 from services.crm.queries.export import export
 from services.crm.store import customers, erasure, requests
+from services.crm.store.words import WordStore
 from services.kit.audit import Entry
 from services.kit.db import Transaction
 from services.kit.erasure import Handler
 
 
 class Privacy:
-    """Commands on requests, and the part of crm in the saga."""
+    """Commands on requests, and the part of crm in the saga; services that are `absent` know nobody."""
 
-    def __init__(self, queries: CustomerQueries, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, queries: CustomerQueries, words: WordStore, new_id: Callable[[], str], *, absent: Collection[str] = ()
+    ) -> None:
+        self.witnesses = frozenset(WITNESSES) - frozenset(absent)
         self._queries = queries
+        self._words = words
         self._new_id = new_id
         self._forget = Handler(erasure.erase)
 
@@ -65,7 +70,7 @@ class Privacy:
         if (request.kind, request.state) != (EXPORT, FULFILLED):
             raise wrong_state(request.name, f"{request.kind} {request.state}", f"{EXPORT} {FULFILLED}")
         tx.audit(Entry(site, actor, "data_request.fetch", request.name))
-        return await export(tx, self._queries, site, request.customer)
+        return await export(tx, self._queries, self._words, site, request.customer)
 
     async def hear(self, event: Event, tx: Transaction) -> None:
         """Take part in the saga: forget when asked, keep proofs, and finish once everybody has answered."""
@@ -76,7 +81,7 @@ class Privacy:
         request = await requests.get(tx, site, request_id, lock=True)
         await requests.prove(tx, site, request_id, Proof(event.source, dict(event.erasure_done.erased), tx.now))
         answered = {proof.service for proof in (await requests.proofs(tx, site, [request_id]))[request_id]}
-        if request.state != FULFILLED and answered >= set(WITNESSES):
+        if request.state != FULFILLED and answered >= self.witnesses:
             await self._step(tx, request, "finish", Act("erasure"), "erasure", ended_at=tx.now)
 
     async def _step(

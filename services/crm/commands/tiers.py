@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from kefu.events.v1 import event_pb2 as events
 
@@ -14,6 +16,7 @@ from services.crm.domain.rules import tier_rules
 from services.crm.domain.tiers import Measures, Move, Rules, Standing, cutoff, judge
 from services.crm.profiles import SiteProfiles
 from services.crm.store import customers, merges, standings
+from services.kit import heap
 from services.kit.db import Database, Transaction
 from services.policy.profile import Profile
 
@@ -29,13 +32,13 @@ class Tiers:
         self._profiles = profiles
         self._counted = counted
 
-    async def judge(self, tx: Transaction, site: str, roots: Iterable[str]) -> int:
-        """Judge customers who count for themselves, and tell who moved; returns how many moves."""
+    async def judge(self, tx: Transaction, site: str, concerned: Iterable[str]) -> int:
+        """Judge those for whom these customers count, and tell who moved; returns how many moves."""
         profile = self._profiles.at(site, tx.now)
-        rules, asked = tier_rules(profile), sorted(set(roots))
-        if not rules.bars or not asked:
+        rules = tier_rules(profile)
+        if not rules.bars:
             return 0
-        await customers.lock(tx, site, asked)
+        asked = await customers.lock_roots(tx, site, concerned)
         files = await customers.of_roots(tx, site, asked)
         today, windows = frame(profile, rules, tx.now)
         measures = await standings.measures(tx, site, files, today=today, windows=windows)
@@ -93,22 +96,35 @@ async def recompute(
     A page finds who would move; the judgement that counts is made under their locks, as after a purchase. `pulse` is
     awaited after each page.
     """
-    site, rules = profile.site, tier_rules(profile)
+    rules = tier_rules(profile)
     if not rules.bars:
         return 0
+    with heap.for_rows():
+        return await _recompute(database, tiers, profile, rules, pulse)
+
+
+async def _recompute(
+    database: Database, tiers: Tiers, profile: Profile, rules: Rules, pulse: Callable[[], Awaitable[object]]
+) -> int:
+    site = profile.site
     await _cut_off(database, profile, rules)
-    moved, after = 0, ""
-    while True:
-        async with database.transaction(sites=[site], read_only=True) as tx:
-            upto = await standings.end_of_page(tx, site, after=after, customers=PAGE)
-            would_move = await _would_move(tx, profile, rules, after=after, upto=upto)
-        for start in range(0, len(would_move), PAGE // 5):
-            async with database.transaction(sites=[site]) as tx:
-                moved += await tiers.judge(tx, site, would_move[start : start + PAGE // 5])
-        await pulse()
-        if not upto:
-            return moved
-        after = upto
+    moved, pages = 0, [page async for page in _pages(database, site)]
+    reading = asyncio.create_task(_read(database, profile, rules, pages[0]))
+    try:
+        for following in [*pages[1:], None]:
+            page = await reading
+            # the database adds up the next page while this one is judged
+            if following is not None:
+                reading = asyncio.create_task(_read(database, profile, rules, following))
+            would_move = await asyncio.to_thread(page.would_move, rules)
+            for start in range(0, len(would_move), PAGE // 5):
+                async with database.transaction(sites=[site]) as tx:
+                    moved += await tiers.judge(tx, site, would_move[start : start + PAGE // 5])
+            await pulse()
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    return moved
 
 
 def frame(profile: Profile, rules: Rules, now: datetime) -> tuple[date, list[date]]:
@@ -128,27 +144,60 @@ async def _cut_off(database: Database, profile: Profile, rules: Rules) -> None:
                 await standings.put_cutoff(tx, profile.site, bar.tier, found)
 
 
-async def _would_move(tx: Transaction, profile: Profile, rules: Rules, *, after: str, upto: str) -> list[str]:
-    site = profile.site
-    today, windows = frame(profile, rules, tx.now)
-    cutoffs = await _cutoffs(tx, site, rules)
-    held = await standings.held_between(tx, site, after=after, upto=upto)
-    merged = await customers.merged(tx, site)
-    # for whom others count is judged with them; who counts elsewhere is judged there
-    found = {root for root in merged.values() if after < root and (not upto or root <= upto)}
-    others, default = merged.keys() | found, Standing(rules.default)
-    for row in await standings.page_of_days(tx, site, after=after, upto=upto, today=today, windows=windows):
-        known = held.pop(row[0], None)
-        standing = default if known is None else known.standing
-        measures = standings.of_row(row, len(windows))
-        if row[0] not in others and judge(standing, measures, rules, cutoffs, tx.now) is not None:
-            found.add(row[0])
-    # who is left has a tier and no day at all
-    no_days = [Measures()] * len(windows)
-    for root, known in held.items():
-        if root not in others and judge(known.standing, no_days, rules, cutoffs, tx.now) is not None:
-            found.add(root)
-    return sorted(found)
+async def _pages(database: Database, site: str) -> AsyncIterator[tuple[str, str]]:
+    """Ranges of customers: after whom, up to whom; the last one has no end."""
+    after: str | None = ""
+    while after is not None:
+        async with database.transaction(sites=[site], read_only=True) as tx:
+            upto = await standings.end_of_page(tx, site, after=after, customers=PAGE)
+        yield after, upto
+        after = upto or None
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What a range of customers is judged by. `merged` are all of the site, with whom they count for."""
+
+    after: str
+    upto: str
+    now: datetime
+    cutoffs: Mapping[str, int]
+    held: dict[str, standings.Held]
+    merged: Mapping[str, str]
+    days: Sequence[Any]
+
+    def would_move(self, rules: Rules) -> list[str]:
+        """Who is not where they belong, and for whom others count: these are judged together."""
+        found = {root for root in self.merged.values() if self.after < root and (not self.upto or root <= self.upto)}
+        others, default, windows = self.merged.keys() | found, Standing(rules.default), len(rules.windows)
+        for row in self.days:
+            customer = row[0]
+            known = self.held.pop(customer, None)
+            standing = default if known is None else known.standing
+            measures = standings.of_row(row, windows)
+            if customer not in others and judge(standing, measures, rules, self.cutoffs, self.now) is not None:
+                found.add(customer)
+        # who is left has a tier and no day at all
+        no_days = [Measures()] * windows
+        for root, known in self.held.items():
+            if root not in others and judge(known.standing, no_days, rules, self.cutoffs, self.now) is not None:
+                found.add(root)
+        return sorted(found)
+
+
+async def _read(database: Database, profile: Profile, rules: Rules, page: tuple[str, str]) -> _Page:
+    site, (after, upto) = profile.site, page
+    async with database.transaction(sites=[site], read_only=True) as tx:
+        today, windows = frame(profile, rules, tx.now)
+        return _Page(
+            after,
+            upto,
+            tx.now,
+            cutoffs=await _cutoffs(tx, site, rules),
+            held=await standings.held_between(tx, site, after=after, upto=upto),
+            merged=await customers.merged(tx, site),
+            days=await standings.page_of_days(tx, site, after=after, upto=upto, today=today, windows=windows),
+        )
 
 
 async def _cutoffs(tx: Transaction, site: str, rules: Rules) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""Life cycles of care, declared (ENTITIES §7.43-47): campaign, survey, commitment, task, win-back, request."""
+"""Life cycles of care, declared (ENTITIES §7.43-47); a survey has that of its campaign."""
 
 from __future__ import annotations
 
@@ -64,16 +64,6 @@ CAMPAIGN: Final = Machine[Act](
         Transition("end", ("RUNNING",), "ENDED"),
         Transition("evaluate", ("ENDED",), "EVALUATED"),
         Transition("cancel", ("DRAFT", "APPROVED", "SCHEDULED", "RUNNING"), "CANCELLED", guards=(has_reason,)),
-    ),
-)
-SURVEY: Final = Machine[Act](
-    "survey",
-    initial="DRAFT",
-    states=("DRAFT", "OPEN", "CLOSED", "REPORTED"),
-    transitions=(
-        Transition("open", ("DRAFT",), "OPEN", guards=(somebody_there,)),
-        Transition("close", ("OPEN",), "CLOSED"),
-        Transition("report", ("CLOSED",), "REPORTED"),
     ),
 )
 COMMITMENT: Final = Machine[Act](

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import compress
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 SALE: Final = "SALE"
 RETURN: Final = "RETURN"
@@ -51,8 +51,7 @@ MESSAGES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line as a source tells it. `amount` is in hundredths of `currency`; an empty `buyer` is an anonymous sale."""
 
     order: str
@@ -67,13 +66,45 @@ class Line:
     refund_of: str = ""
 
 
+class Lines(NamedTuple):
+    """Many lines by column, each as in `Line`: a whole file is judged value by value, not line by line."""
+
+    order: Sequence[str] = ()
+    line: Sequence[str] = ()
+    kind: Sequence[str] = ()
+    buyer: Sequence[str] = ()
+    at: Sequence[datetime] = ()
+    quantity: Sequence[int] = ()
+    amount: Sequence[int] = ()
+    currency: Sequence[str] = ()
+    product: Sequence[str] = ()
+    refund_of: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, lines: Iterable[Line]) -> Lines:
+        """Turn lines into columns."""
+        return cls(*zip(*lines, strict=True))
+
+    def only(self, chosen: Sequence[bool]) -> Lines:
+        """The lines whose place is chosen."""
+        columns: list[Any] = [list(compress(column, chosen)) for column in self]
+        return Lines(*columns)
+
+
 Rates = Mapping[str, Fraction]
 """Yuan for one unit of a currency, by ISO 4217 code."""
 
 
-def fault(line: Line, rates: Rates, now: datetime) -> str | None:
-    """The rule that a line breaks, a key of `MESSAGES`; None for a good one."""
-    return _ids(line) or _figures(line, rates) or _time(line.at, now)
+def faults(lines: Lines, rates: Rates, now: datetime) -> dict[int, str]:
+    """Places of the lines that break a rule, each with a key of `MESSAGES`; good ones are left out."""
+    found: dict[int, str] = {}
+    for column, rule in _rules(lines, rates, now):
+        bad = {value: broken for value in set(column) if (broken := rule(value)) is not None}
+        if bad:
+            for at, value in enumerate(column):
+                if value in bad:
+                    found.setdefault(at, bad[value])
+    return found
 
 
 def fen(amount: int, rate: Fraction) -> int:
@@ -83,24 +114,39 @@ def fen(amount: int, rate: Fraction) -> int:
     return (2 * amount * rate.numerator + rate.denominator) // (2 * rate.denominator)
 
 
-def _ids(line: Line) -> str | None:
-    if not line.order or not line.line:
+def _rules(lines: Lines, rates: Rates, now: datetime) -> Iterable[tuple[Sequence[Any], Callable[[Any], str | None]]]:
+    """Each column that has a rule, the first to be named first."""
+    yield lines.order, _id
+    yield lines.line, _id
+    yield lines.refund_of, _longest(LONGEST_ID, "ID_TOO_LONG")
+    yield lines.buyer, _longest(LONGEST_BUYER, "BUYER_TOO_LONG")
+    yield lines.product, _longest(LONGEST_PRODUCT, "PRODUCT_TOO_LONG")
+    yield lines.quantity, _quantity
+    yield lines.amount, _amount
+    yield lines.currency, lambda code: None if code in rates else "CURRENCY_UNKNOWN"
+    yield lines.at, lambda at: _time(at, now)
+
+
+def _id(text: str) -> str | None:
+    if not text:
         return "ID_MISSING"
-    if len(line.order) > LONGEST_ID or len(line.line) > LONGEST_ID or len(line.refund_of) > LONGEST_ID:
-        return "ID_TOO_LONG"
-    if len(line.buyer) > LONGEST_BUYER:
-        return "BUYER_TOO_LONG"
-    return "PRODUCT_TOO_LONG" if len(line.product) > LONGEST_PRODUCT else None
+    return "ID_TOO_LONG" if len(text) > LONGEST_ID else None
 
 
-def _figures(line: Line, rates: Rates) -> str | None:
-    if line.quantity <= 0:
+def _longest(most: int, rule: str) -> Callable[[str], str | None]:
+    return lambda text: rule if len(text) > most else None
+
+
+def _quantity(pieces: int) -> str | None:
+    if pieces <= 0:
         return "QUANTITY_NOT_POSITIVE"
-    if line.amount < 0:
+    return "TOO_LARGE" if pieces > MOST_PIECES else None
+
+
+def _amount(amount: int) -> str | None:
+    if amount < 0:
         return "AMOUNT_NEGATIVE"
-    if line.amount > MOST or line.quantity > MOST_PIECES:
-        return "TOO_LARGE"
-    return None if line.currency in rates else "CURRENCY_UNKNOWN"
+    return "TOO_LARGE" if amount > MOST else None
 
 
 def _time(at: datetime, now: datetime) -> str | None:

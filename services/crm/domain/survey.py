@@ -54,6 +54,22 @@ def reminder_due(invitation: Invitation, rule: Reminding, now: datetime) -> bool
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """A survey; the campaign of the same id sends it."""
+
+    site: str
+    id: str
+    question: str
+    scale: Scale
+    reminding: Reminding
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"sites/{self.site}/surveys/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What came of a survey. `satisfied` is the share of the answers, `response` that of the invited."""
 

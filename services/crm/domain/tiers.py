@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+class Measures(NamedTuple):
     """A customer within one window. `recency_days` since the last order, -1 for none; `spend_fen` is at least 0."""
 
     spend_fen: int = 0
@@ -60,7 +60,10 @@ class Rules:
 
     def rank(self, tier: str) -> int:
         """0 for the highest; a tier that the profile no longer names ranks with the default."""
-        return next((place for place, bar in enumerate(self.bars) if bar.tier == tier), len(self.bars))
+        for place, bar in enumerate(self.bars):
+            if bar.tier == tier:
+                return place
+        return len(self.bars)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.crm.queries.customers import CustomerQueries
 from services.crm.store import customers
+from services.crm.store.words import WordStore
 from services.kit.db import Transaction
 
 # Section → the rows of the customer's files in it.
@@ -31,20 +32,32 @@ _SECTIONS: Final = {
     "memberships": "SELECT level, since FROM memberships WHERE {mine}",
     "days": "SELECT day, spend_fen, orders, visits FROM customer_days WHERE {mine} ORDER BY day",
     "timeline": "SELECT at, kind, object, detail FROM timeline WHERE {mine} ORDER BY at",
+    "lifecycle": "SELECT lifecycle, by_rule, judge, silent_d, p_alive, since FROM lifecycles WHERE {theirs}",
+    "messages": """SELECT campaign, occasion, state, reason, channel, planned_at, left_at FROM care_messages
+                   WHERE {theirs} ORDER BY planned_at""",
+    "commitments": """SELECT id, owner, conversation, state, made_at, due_at, ended_at FROM commitments
+                      WHERE {theirs} ORDER BY made_at""",
+    "contacts": """SELECT id, cause, state, made_at, ended_at, ended_by FROM contact_tasks
+                   WHERE {theirs} ORDER BY made_at""",
+    "win_backs": """SELECT id, state, cause, reward_points, coupon_fen, contacts, detected_at, ended_at FROM win_backs
+                    WHERE {theirs} ORDER BY detected_at""",
+    "survey_answers": "SELECT survey, score, at FROM survey_answers WHERE {theirs} ORDER BY at",
     "looks": "SELECT requester, decider, state, requested_at FROM unmask_grants WHERE {mine} ORDER BY requested_at",
     "requests": """SELECT request_id, kind, state, opened_at, ended_at FROM data_requests
                    WHERE {mine} ORDER BY opened_at""",
 }
 _MINE: Final = "site = $1 AND customer_id = ANY ($2::text[])"
+_THEIRS: Final = "site = $1 AND customer = ANY ($2::text[])"
 
 
-async def export(tx: Transaction, queries: CustomerQueries, site: str, customer_id: str) -> bytes:
+async def export(tx: Transaction, queries: CustomerQueries, words: WordStore, site: str, customer_id: str) -> bytes:
     """The customer's own file and those merged into it, with everything that hangs on them. Raises NotFound."""
     _, files = await customers.members(tx, site, customer_id)
     found: dict[str, Any] = {"site": site, "exported_at": tx.now, "files": await _files(tx, queries, site, files)}
     for section, query in _SECTIONS.items():
-        rows = await tx.fetch(query.format(mine=_MINE), site, files)
+        rows = await tx.fetch(query.format(mine=_MINE, theirs=_THEIRS), site, files)
         found[section] = [dict(row) for row in rows]
+    found["words"] = await words.about(tx, site, files)
     return json.dumps(found, ensure_ascii=False, indent=1, default=_plain).encode()
 
 

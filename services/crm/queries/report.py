@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-import numpy as np
-
-from services.crm.domain.churn import Bars, standing
 from services.crm.domain.loyalty import Counts, Indicators, indicators
-from services.crm.domain.rhythm import Histories, Model, fit
+from services.crm.domain.rhythm import Model
 from services.crm.domain.rules import churn_days, tier_rules
+from services.crm.queries.lifecycles import buying_days, judge
 from services.crm.store import standings
 from services.kit.db import Database, Transaction
 from services.policy.profile import Profile
 
-_SECONDS: Final = 60.0
-# Days with an order, by who counts for them, with when the file began; a customer buys at most once a day here.
-_DAYS: Final = """
-SELECT c.root, array_agg(DISTINCT d.day ORDER BY d.day) AS days, min(c.created_at) AS known_since
-FROM customer_days d JOIN customers c USING (site, customer_id)
-WHERE d.site = $1 AND d.orders > 0 AND d.day <= $2 GROUP BY c.root
-"""
 # Files that began in a period and never bought.
 _ONLOOKERS: Final = """
 SELECT count(*) FROM customers c
@@ -60,7 +51,7 @@ async def report(database: Database, profile: Profile, *, first_day: date, last_
         raise ValueError(f"the period ends on {last_day}, before it begins on {first_day}")
     since, until = (_midnight(profile, day) for day in (first_day, last_day + timedelta(days=1)))
     async with database.transaction(sites=[profile.site], read_only=True) as tx:
-        days = await tx.connection.fetch(_DAYS, profile.site, last_day, timeout=_SECONDS)
+        days = await buying_days(tx, profile.site, last_day)
         sizes = await standings.sizes(tx, profile.site, tier_rules(profile).default)
         moves = await standings.counts(tx, profile.site, since, until)
         counts = await _counts(tx, profile.site, days, (first_day, last_day), since, until)
@@ -106,26 +97,11 @@ def _lifecycles(
     days: list[Any], last_day: date, lost_after_d: int | None
 ) -> tuple[dict[str, int], dict[str, int], Model | None]:
     """Customers by lifecycle, by the plain rule, and the fitted rhythm; empty where the site has no rule."""
-    if lost_after_d is None or not days:
+    if lost_after_d is None:
         return {}, {}, None
-    histories = Histories(
-        np.array([len(row["days"]) - 1 for row in days], dtype=np.float64),
-        np.array([(row["days"][-1] - row["days"][0]).days for row in days], dtype=np.float64),
-        np.array([(last_day - row["days"][0]).days for row in days], dtype=np.float64),
-    )
-    model = fit(histories)
-    alive = None if model is None else model.alive(histories)
-    found, by_rule = Counter[str](), Counter[str]()
-    for at, row in enumerate(days):
-        verdict = standing(
-            orders=len(row["days"]),
-            silent_d=(last_day - row["days"][-1]).days,
-            p_alive=None if alive is None else float(alive[at]),
-            bars=Bars(lost_after_d),
-        )
-        found[verdict.lifecycle] += 1
-        by_rule[verdict.by_rule] += 1
-    return dict(found), dict(by_rule), model
+    found, model = judge(days, last_day, lost_after_d)
+    by_rhythm = Counter[str](one.lifecycle for one in found.values())
+    return dict(by_rhythm), dict(Counter[str](one.by_rule for one in found.values())), model
 
 
 def _midnight(profile: Profile, day: date) -> datetime:

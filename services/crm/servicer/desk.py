@@ -14,7 +14,12 @@ SITE: Final = ResourceName("sites/{site}")
 CUSTOMER: Final = ResourceName("sites/{site}/customers/{customer}")
 GRANT: Final = ResourceName("sites/{site}/customers/{customer}/unmaskGrants/{grant}")
 REQUEST: Final = ResourceName("sites/{site}/dataRequests/{data_request}")
+CAMPAIGN: Final = ResourceName("sites/{site}/campaigns/{campaign}")
 COUPON: Final = ResourceName("sites/{site}/coupons/{coupon}")
+COMMITMENT: Final = ResourceName("sites/{site}/commitments/{commitment}")
+SURVEY: Final = ResourceName("sites/{site}/surveys/{survey}")
+TASK: Final = ResourceName("sites/{site}/contactTasks/{task}")
+WIN_BACK: Final = ResourceName("sites/{site}/winBacks/{case}")
 PAGE_MOST: Final = 500
 # Above every number of a table's own identity column.
 LAST: Final = 2**63 - 1

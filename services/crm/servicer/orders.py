@@ -9,7 +9,7 @@ from kefu.crm.v1 import order_service_pb2_grpc as api_grpc
 
 from services.crm import convert
 from services.crm.commands.orders import Orders
-from services.crm.domain.orders import MESSAGES
+from services.crm.domain.orders import MESSAGES, Lines
 from services.crm.metrics import CrmMetrics
 from services.crm.servicer.desk import CUSTOMER, SITE, Context, Desk, size_of
 from services.crm.store import customers, orders
@@ -32,7 +32,7 @@ class OrderServicer(api_grpc.OrderServiceServicer):
     async def RecordOrders(self, request: api.RecordOrdersRequest, context: Context) -> api.RecordOrdersResponse:
         """Store order lines, each once."""
         (site,) = SITE.parse(request.parent, "parent")
-        lines = [convert.line_from(line) for line in request.lines]
+        lines = Lines.of(convert.line_from(line) for line in request.lines)
         language = 1 if current().locale.startswith("en") else 0
 
         async def run(tx: Transaction, actor: str) -> api.RecordOrdersResponse:

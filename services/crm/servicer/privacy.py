@@ -10,7 +10,7 @@ from kefu.crm.v1 import privacy_service_pb2_grpc as api_grpc
 
 from services.crm.commands.privacy import Privacy
 from services.crm.convert import stamp
-from services.crm.domain.request import ERASURE, FULFILLING, WITNESSES, DataRequest, Proof
+from services.crm.domain.request import ERASURE, FULFILLING, DataRequest, Proof
 from services.crm.errors import not_found
 from services.crm.servicer.desk import CUSTOMER, REQUEST, SITE, Context, Desk, size_of
 from services.crm.store import requests
@@ -42,7 +42,7 @@ class PrivacyServicer(api_grpc.PrivacyServiceServicer):
         """One request."""
         site, id_ = REQUEST.parse(request.name)
         async with self._desk.read(site) as tx:
-            return (await _shown(tx, site, [await requests.get(tx, site, id_)]))[0]
+            return (await self._shown(tx, site, [await requests.get(tx, site, id_)]))[0]
 
     async def ListDataRequests(
         self, request: api.ListDataRequestsRequest, context: Context
@@ -54,7 +54,7 @@ class PrivacyServicer(api_grpc.PrivacyServiceServicer):
         before = (datetime.fromisoformat(at).astimezone(UTC), id_)
         async with self._desk.read(site) as tx:
             found = await requests.page(tx, site, before=before, limit=size + 1)
-            shown = await _shown(tx, site, found[:size])
+            shown = await self._shown(tx, site, found[:size])
         last = found[size - 1] if len(found) > size else None
         token = pages.encode(request, [last.opened_at, last.id]) if last else ""
         return api.ListDataRequestsResponse(data_requests=shown, next_page_token=token)
@@ -87,18 +87,17 @@ class PrivacyServicer(api_grpc.PrivacyServiceServicer):
 
     async def _write(self, site: str, handler: Callable[[Transaction, str], Awaitable[DataRequest]]) -> api.DataRequest:
         async def run(tx: Transaction, actor: str) -> api.DataRequest:
-            return (await _shown(tx, site, [await handler(tx, actor)]))[0]
+            return (await self._shown(tx, site, [await handler(tx, actor)]))[0]
 
         return await self._desk.write(site, run, api.DataRequest)
 
+    async def _shown(self, tx: Transaction, site: str, found: Sequence[DataRequest]) -> list[api.DataRequest]:
+        proofs = await requests.proofs(tx, site, [one.id for one in found])
+        return [_request_to(one, proofs[one.id], self._commands.witnesses) for one in found]
 
-async def _shown(tx: Transaction, site: str, found: Sequence[DataRequest]) -> list[api.DataRequest]:
-    proofs = await requests.proofs(tx, site, [one.id for one in found])
-    return [_request_to(one, proofs[one.id]) for one in found]
 
-
-def _request_to(request: DataRequest, proofs: Sequence[Proof]) -> api.DataRequest:
-    waiting = set(WITNESSES) - {proof.service for proof in proofs}
+def _request_to(request: DataRequest, proofs: Sequence[Proof], witnesses: frozenset[str]) -> api.DataRequest:
+    waiting = witnesses - {proof.service for proof in proofs}
     return api.DataRequest(
         name=request.name,
         kind=api.DataRequest.Kind.Value(f"KIND_{request.kind}"),

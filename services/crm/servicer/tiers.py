@@ -77,3 +77,13 @@ class TierServicer(api_grpc.TierServiceServicer):
             found = await case(tx, profile, customer)
         limit = discount_limit(profile, found.tier)
         return api.DiscountQuote(tier=found.tier, limit_percent=limit, approval_needed=request.percent > limit)
+
+    async def GetPreferenceReport(
+        self, request: api.GetPreferenceReportRequest, context: Context
+    ) -> api.PreferenceReport:
+        """What customers of each tier like."""
+        (site,) = SITE.parse(request.parent, "parent")
+        default = tier_rules(self._desk.profile(site)).default
+        async with self._desk.read(site) as tx:
+            found = await standings.preferences(tx, site, default)
+        return api.PreferenceReport(counts=[api.PreferenceCount(**dict(row)) for row in found])

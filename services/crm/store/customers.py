@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from services.crm.domain.customer import Customer, File, normal_phone
@@ -51,8 +51,9 @@ SELECT customer_id, root FROM customers WHERE site = $1 AND root = ANY ($2::text
 """
 _ALL_MERGED: Final = "SELECT customer_id, root FROM customers WHERE site = $1 AND merged_into IS NOT NULL"
 _LOCK: Final = """
-SELECT customer_id FROM customers WHERE site = $1 AND customer_id = ANY ($2::text[]) ORDER BY customer_id
-FOR NO KEY UPDATE
+SELECT customer_id FROM customers
+WHERE site = $1 AND customer_id IN (SELECT root FROM customers WHERE site = $1 AND customer_id = ANY ($2::text[]))
+ORDER BY customer_id FOR NO KEY UPDATE
 """
 _STALE: Final = """
 UPDATE customers SET state = 'STALE', revision = revision + 1
@@ -171,9 +172,10 @@ async def merged(tx: Transaction, site: str) -> dict[str, str]:
     return {row["customer_id"]: row["root"] for row in await tx.fetch(_ALL_MERGED, site)}
 
 
-async def lock(tx: Transaction, site: str, customers: Sequence[str]) -> None:
-    """Make others who judge or edit these customers wait, so that each sees what the one before has done."""
-    await tx.execute(_LOCK, site, sorted(set(customers)))
+async def lock_roots(tx: Transaction, site: str, customers: Iterable[str]) -> list[str]:
+    """Those for whom these customers count, by id. Others who judge or edit them wait, so that each sees what the one
+    before has done."""
+    return [row["customer_id"] for row in await tx.fetch(_LOCK, site, sorted(set(customers)))]
 
 
 async def mark_stale(tx: Transaction, *, limit: int) -> int:

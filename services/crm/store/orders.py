@@ -5,26 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from itertools import compress
+from typing import Any, Final, NamedTuple
 
-from services.crm.domain.orders import Line
+import asyncpg
+
+from services.crm.domain.orders import Lines
 from services.kit.db import Transaction
 
-# Lines come in by COPY, a third of the cost of arrays; row-level security forbids it on the table itself.
-_COLUMNS: Final = (
-    *("order_id", "line_id", "customer_id", "kind", "at", "quantity"),
-    *("amount", "currency", "fen", "product", "settles"),
-)
-_DOOR: Final = """
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming_lines (order_id text COLLATE "C", line_id text COLLATE "C",
-    customer_id text, kind text, at timestamptz, quantity integer, amount bigint, currency text, fen bigint,
-    product text, settles text) ON COMMIT DELETE ROWS
+_COLUMNS: Final = {
+    "order_id": "text",
+    "line_id": "text",
+    "customer_id": "text",
+    "kind": "text",
+    "at": "timestamptz",
+    "quantity": "integer",
+    "amount": "bigint",
+    "currency": "text",
+    "fen": "bigint",
+    "product": "text",
+    "settles": "text",
+}
+_NAMES: Final = ", ".join(_COLUMNS)
+# Many lines come in by COPY, a third of the cost of arrays; row-level security forbids it on the table itself.
+MANY: Final = 200
+_DOOR: Final = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_lines ({", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())})
+ON COMMIT DELETE ROWS
 """
 _ADD: Final = f"""
-INSERT INTO order_lines (site, source, {", ".join(_COLUMNS)})
-SELECT $1, $2, {", ".join(_COLUMNS)} FROM incoming_lines ORDER BY order_id, line_id
-ON CONFLICT DO NOTHING RETURNING order_id, line_id
+INSERT INTO order_lines (site, source, {_NAMES})
+SELECT $1, $2, {_NAMES} FROM {{incoming}} ORDER BY order_id COLLATE "C", line_id COLLATE "C"
 """
+_UNLESS_THERE: Final = "ON CONFLICT DO NOTHING RETURNING order_id, line_id"
+_ADD_MANY: Final = _ADD.format(incoming="incoming_lines")
+_ADD_FEW: Final = _ADD.format(
+    incoming="unnest("
+    + ", ".join(f"${at}::{kind}[]" for at, kind in enumerate(_COLUMNS.values(), start=3))
+    + f") AS incoming_lines ({_NAMES})"
+)
 _SAME: Final = """
 SELECT n.at FROM unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bigint[], $9::text[],
     $10::text[]) AS n (at, o, l, k, t, a, u, s)
@@ -68,38 +87,59 @@ class Head:
     points_due: int
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """A good line with whose it is, what it is worth (fen) and the order that it counts for."""
+class Worth(NamedTuple):
+    """Good lines by column: whose each is, what it is worth (fen) and the order that it counts for."""
 
-    line: Line
-    customer: str | None
-    fen: int
-    settles: str
+    lines: Lines
+    customer: Sequence[str | None]
+    fen: Sequence[int]
+    settles: Sequence[str]
+
+    def only(self, chosen: Sequence[bool]) -> Worth:
+        """The lines whose place is chosen."""
+        rest: list[Any] = [list(compress(column, chosen)) for column in self[1:]]
+        return Worth(self.lines.only(chosen), *rest)
+
+    def columns(self) -> tuple[Sequence[Any], ...]:
+        """As order_lines has them."""
+        lines = self.lines
+        return (
+            *(lines.order, lines.line, self.customer, lines.kind, lines.at, lines.quantity, lines.amount),
+            *(lines.currency, self.fen, lines.product, self.settles),
+        )
 
 
-async def add(tx: Transaction, site: str, source: str, lines: Sequence[Worth]) -> set[tuple[str, str]]:
-    """Store lines that are not there yet; returns the (order, line) of those that were new."""
-    await tx.execute(_DOOR)
-    await tx.copy("incoming_lines", _COLUMNS, map(_row, lines))
-    return {(row[0], row[1]) for row in await tx.fetch(_ADD, site, source)}
+async def add(tx: Transaction, site: str, source: str, worth: Worth) -> list[bool]:
+    """Store lines that are not there yet; tells of each whether it was new."""
+    if len(worth.settles) > MANY:
+        await tx.execute(_DOOR)
+        await tx.copy("incoming_lines", list(_COLUMNS), zip(*worth.columns(), strict=True))
+        if await _all_new(tx, site, source):
+            return [True] * len(worth.settles)
+        rows = await tx.fetch(_ADD_MANY + _UNLESS_THERE, site, source)
+    else:
+        rows = await tx.fetch(_ADD_FEW + _UNLESS_THERE, site, source, *worth.columns())
+    fresh = set(map(tuple, rows))
+    return [key in fresh for key in zip(worth.lines.order, worth.lines.line, strict=True)]
 
 
-async def same(tx: Transaction, site: str, source: str, lines: Sequence[Worth]) -> set[int]:
-    """Positions of the lines that are stored with these very contents."""
-    rows = await tx.fetch(
-        _SAME,
-        site,
-        source,
-        list(range(len(lines))),
-        [one.line.order for one in lines],
-        [one.line.line for one in lines],
-        [one.line.kind for one in lines],
-        [one.line.at for one in lines],
-        [one.line.amount for one in lines],
-        [one.line.currency for one in lines],
-        [one.settles for one in lines],
-    )
+async def _all_new(tx: Transaction, site: str, source: str) -> bool:
+    """Store what came in if none of it is there. Asking row by row costs as much as storing, and most files are new."""
+    await tx.execute("SAVEPOINT all_new")
+    try:
+        await tx.execute(_ADD_MANY, site, source)
+    except asyncpg.UniqueViolationError:
+        await tx.execute("ROLLBACK TO SAVEPOINT all_new")
+        return False
+    await tx.execute("RELEASE SAVEPOINT all_new")
+    return True
+
+
+async def same(tx: Transaction, site: str, source: str, worth: Worth) -> set[int]:
+    """Places of the lines that are stored with these very contents."""
+    lines = worth.lines
+    given = (lines.order, lines.line, lines.kind, lines.at, lines.amount, lines.currency, worth.settles)
+    rows = await tx.fetch(_SAME, site, source, list(range(len(worth.settles))), *given)
     return {row[0] for row in rows}
 
 
@@ -131,20 +171,3 @@ async def page(
 ) -> list[Any]:
     """Orders of these files before a position, latest first: rows of orders."""
     return await tx.fetch(_PAGE, site, list(customers), *before, limit)
-
-
-def _row(one: Worth) -> tuple[object, ...]:
-    line = one.line
-    return (
-        line.order,
-        line.line,
-        one.customer,
-        line.kind,
-        line.at,
-        line.quantity,
-        line.amount,
-        line.currency,
-        one.fen,
-        line.product,
-        one.settles,
-    )

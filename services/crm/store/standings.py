@@ -10,11 +10,16 @@ from typing import Any, Final
 from services.crm.domain.tiers import Measures, Move, Standing
 from services.kit.db import Transaction
 
-# {windows}: for each window its spending, orders and active days; the recency knows no window.
+# {days}: whose; {windows}: for each window its spending, orders and active days; the recency knows no window.
 _MEASURES: Final = """
 SELECT {who} AS root, {windows}, coalesce($2::date - max(day) FILTER (WHERE orders > 0), -1) AS recency
-FROM customer_days d {join}
+FROM {days}
 WHERE d.site = $1 {where} GROUP BY 1
+"""
+# OFFSET 0 keeps the planner from reading everybody's days for a thousand files.
+_DAYS_OF: Final = """
+{files} AS f (id, root)
+CROSS JOIN LATERAL (SELECT * FROM customer_days WHERE site = $1 AND customer_id = f.id OFFSET 0) d
 """
 _WINDOW: Final = (
     "greatest(0, coalesce(sum(spend_fen) FILTER (WHERE day > ${at}), 0))::bigint,"
@@ -56,6 +61,22 @@ SELECT coalesce(s.tier, $2) AS tier, count(*) AS customers
 FROM customers c LEFT JOIN standings s ON s.site = c.site AND s.customer_id = c.customer_id
 WHERE c.site = $1 AND c.state IN ('ACTIVE', 'STALE') GROUP BY 1
 """
+_PREFERENCES: Final = """
+WITH theirs AS (
+    SELECT c.root, coalesce(s.tier, $2) AS tier, c.interests, c.preferred_channels, c.region
+    FROM customers c LEFT JOIN standings s ON s.site = c.site AND s.customer_id = c.root
+    WHERE c.site = $1 AND c.state <> 'ERASED'
+), said AS (
+    SELECT tier, 'INTEREST' AS kind, unnest(interests) AS value, root FROM theirs
+    UNION ALL SELECT tier, 'CHANNEL', unnest(preferred_channels), root FROM theirs
+    UNION ALL SELECT tier, 'REGION', region, root FROM theirs WHERE region <> ''
+), counted AS (
+    SELECT tier, kind, value, count(DISTINCT root) AS customers,
+        row_number() OVER (PARTITION BY tier, kind ORDER BY count(DISTINCT root) DESC, value) AS place
+    FROM said GROUP BY tier, kind, value
+)
+SELECT tier, kind, value, customers FROM counted WHERE place <= 20 ORDER BY tier, kind, place
+"""
 _COUNTS: Final = """
 SELECT from_tier, to_tier, cause, count(*) AS moves FROM tier_moves
 WHERE site = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR at < $3)
@@ -89,9 +110,9 @@ class Held:
     version: int
 
 
-def _query(windows: int, *, who: str, join: str, where: str) -> str:
+def _query(windows: int, *, who: str, days: str, where: str = "") -> str:
     columns = ", ".join(_WINDOW.format(at=3 + one) for one in range(windows)) or "0"
-    return _MEASURES.format(who=who, windows=columns, join=join, where=where)
+    return _MEASURES.format(who=who, windows=columns, days=days, where=where)
 
 
 async def measures(
@@ -105,8 +126,7 @@ async def measures(
     query = _query(
         len(windows),
         who="f.root",
-        join=f"JOIN unnest(${at}::text[], ${at + 1}::text[]) AS f (id, root) ON f.id = d.customer_id",
-        where="",
+        days=_DAYS_OF.format(files=f"unnest(${at}::text[], ${at + 1}::text[])"),
     )
     rows = await tx.fetch(query, site, today, *windows, list(files), list(files.values()))
     found = {row[0]: of_row(row, len(windows)) for row in rows}
@@ -127,7 +147,7 @@ async def page_of_days(
     query = _query(
         len(windows),
         who="d.customer_id",
-        join="",
+        days="customer_days d",
         where=f"AND d.customer_id > ${at} AND (${at + 1} = '' OR d.customer_id <= ${at + 1})",
     )
     return await tx.fetch(query, site, today, *windows, after, upto)
@@ -187,6 +207,11 @@ async def sizes(tx: Transaction, site: str, default: str) -> dict[str, int]:
 async def counts(tx: Transaction, site: str, since: datetime, until: datetime | None = None) -> list[Any]:
     """Moves from one instant until before another, by kind: rows of from_tier, to_tier, cause, moves."""
     return await tx.fetch(_COUNTS, site, since, until)
+
+
+async def preferences(tx: Transaction, site: str, default: str) -> list[Any]:
+    """What customers of each tier like, most frequent first: rows of tier, kind, value, customers."""
+    return await tx.fetch(_PREFERENCES, site, default)
 
 
 async def cutoffs(tx: Transaction, site: str) -> dict[str, int]:

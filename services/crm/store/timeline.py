@@ -31,6 +31,9 @@ INSERT INTO timeline AS t (site, customer_id, at, kind, object, detail) VALUES (
 ON CONFLICT (site, customer_id, object, kind) DO UPDATE SET at = excluded.at, detail = excluded.detail
 WHERE t.at <= excluded.at
 """
+_CUSTOMER: Final = """
+SELECT customer_id FROM timeline WHERE site = $1 AND object = $2 AND kind = 'CONVERSATION'
+"""
 
 
 async def page(
@@ -45,3 +48,9 @@ async def note(
 ) -> None:
     """Keep what a neighbour told of a customer; later news of the same object replace earlier ones."""
     await tx.execute(_NOTE, site, customer_id, at, kind, object_, detail)
+
+
+async def customer_of(tx: Transaction, site: str, conversation: str) -> str | None:
+    """Whose conversation it was; None where nobody was known."""
+    found: str | None = await tx.fetchval(_CUSTOMER, site, conversation)
+    return found

@@ -70,6 +70,11 @@ class Crm:
         request = tier_service_pb2.GetTierMapRequest(parent=self.parent)
         return self._call("TierService/GetTierMap", request, tier_service_pb2.TierMap)
 
+    def preferences(self) -> tier_service_pb2.PreferenceReport:
+        """What customers of each tier like."""
+        request = tier_service_pb2.GetPreferenceReportRequest(parent=self.parent)
+        return self._call("TierService/GetPreferenceReport", request, tier_service_pb2.PreferenceReport)
+
     def points(self, customer: str) -> points_service_pb2.Points:
         """The balance."""
         request = points_service_pb2.GetPointsRequest(parent=self.name(customer))
@@ -85,10 +90,33 @@ class Crm:
         request = points_service_pb2.ListCouponsRequest(parent=self.name(customer), page_size=RECENT)
         return self._call("PointsService/ListCoupons", request, points_service_pb2.ListCouponsResponse)
 
-    def ask_unmask(self, customer: str, reason: str) -> None:
-        """Asks for leave to see the clear data."""
+    def set_consent(self, customer: str, consent: customer_pb2.Consent) -> None:
+        """Notes what was agreed to or withdrawn."""
+        request = customer_api.SetConsentRequest(name=self.name(customer), consent=consent, request_id=new_id())
+        self._call("CustomerService/SetConsent", request, customer_pb2.Consent)
+
+    def merge(self, customer: str, into: str) -> None:
+        """Lets a file count for another one; without one, for itself again."""
+        if into:
+            merged = customer_api.MergeCustomerRequest(
+                name=self.name(customer), into=self.name(into), request_id=new_id()
+            )
+            self._call("CustomerService/MergeCustomer", merged, customer_pb2.Customer)
+        else:
+            undone = customer_api.UnmergeCustomerRequest(name=self.name(customer), request_id=new_id())
+            self._call("CustomerService/UnmergeCustomer", undone, customer_pb2.Customer)
+
+    def grant_points(self, customer: str, *, points: int, cause: str, reference: str) -> None:
+        """Gives points."""
+        request = points_service_pb2.GrantPointsRequest(
+            parent=self.name(customer), points=points, cause=cause, reference=reference, request_id=new_id()
+        )
+        self._call("PointsService/GrantPoints", request, points_service_pb2.Points)
+
+    def ask_unmask(self, customer: str, reason: str) -> str:
+        """Asks for leave to see the clear data; returns the grant's name."""
         request = customer_api.RequestUnmaskRequest(parent=self.name(customer), reason=reason, request_id=new_id())
-        self._call("CustomerService/RequestUnmask", request, customer_pb2.UnmaskGrant)
+        return self._call("CustomerService/RequestUnmask", request, customer_pb2.UnmaskGrant).name
 
     def unmask(self, grant: str) -> customer_pb2.Customer:
         """The clear data by a grant's name."""

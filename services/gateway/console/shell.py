@@ -34,6 +34,8 @@ _RAIL: Final = {
     "wallboard": ("console.wallboard", "board", "wallboard.read"),
     "conversations": ("console.conversations", "search", "conversations.read"),
     "customers": ("console.customers", "card", "customers.read"),
+    "campaigns": ("console.campaigns", "send", "campaigns.read"),
+    "win_backs": ("console.win_backs", "back", "winbacks.read"),
     "recordings": ("console.recordings", "play", "recordings.read"),
     "draws": ("console.draws", "check", "draws.read"),
     "privacy": ("console.privacy", "shield", "customers.approve"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from kefu.common.v1 import errors_pb2
@@ -35,11 +38,37 @@ from services.kit.figures import Figures
 from services.kit.keys import KeySet
 from services.kit.telemetry.http import MetricsPort
 from services.kit.telemetry.rpc import ClientMetrics
+from services.kit.telemetry.trace import Span, Trace, Tracer, failed
 
 HEARTBEAT_SECONDS: Final = 10.0
 REFUSAL_SECONDS: Final = 0.3
+FLUSH_SECONDS: Final = 2.0
 _OURS: Final = frozenset({"as", "alt"})
 _SITE_LEVEL: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: what for, in which language and trace; its span lasts as long as the stream."""
+
+    route: Route
+    message: Any
+    site: str
+    locale: str
+    trace: Trace
+    span: Span | None
+
+    def answered(self, status: int) -> None:
+        """Note the status of the response's beginning."""
+        if self.span is not None:
+            self.span.set_attribute("http.response.status_code", status)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                failed(self.span, str(status))
+
+    def end(self) -> None:
+        """Close the span."""
+        if self.span is not None:
+            self.span.end()
 
 
 class Streams:
@@ -55,7 +84,10 @@ class Streams:
         self._database = Database(config.database, SERVICE, size=config.database_connections)
         Figures(metrics.catalogue, self._database)
         self._callers = Callers(config, self._database, issuer, self._verifier)
-        self._subscriptions = Subscriptions(targets(config, self._routes), issuer, ClientMetrics(metrics.catalogue))
+        self._tracer = Tracer.from_environment(os.environ, SERVICE)
+        self._subscriptions = Subscriptions(
+            targets(config, self._routes), issuer, ClientMetrics(metrics.catalogue), self._tracer
+        )
         self.hub = Hub()
         self._open = 0
         metrics.streams[()].set_function(lambda: float(self._open))
@@ -69,6 +101,7 @@ class Streams:
         self.hub.close()
         await self._subscriptions.close()
         await self._database.close()
+        await asyncio.to_thread(self._tracer.close, FLUSH_SECONDS)
 
     async def serve(self, request: Request) -> Response:
         """One stream: authenticated, permitted, from the cursor on."""
@@ -76,22 +109,26 @@ class Streams:
         cors = await self._cors(request)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=cors)
+        asked = None
         try:
             self._check_host(request)
-            route, message = self._decode(request)
-            site = _site_of(message)
-            caller = await self._callers.of(request, site)
-            if not caller.principal.may(route.permission, site):
-                raise PermissionDenied(metadata={"permission": route.permission})
+            asked = self._asked(request, locale)
+            caller = await self._callers.of(request, asked.site)
+            if not caller.principal.may(asked.route.permission, asked.site):
+                raise PermissionDenied(metadata={"permission": asked.route.permission})
             if self._open >= self._config.max_streams:
                 self._metrics.streams_dropped["full"].inc()
                 raise ResourceExhausted(retry_after=5.0)
-            items = await self._items(route, message, caller, _cursor(request, message), locale)
+            items = await self._items(asked, caller, _cursor(request, asked.message))
         except KefuError as error:
             reply = problem(error, locale)
+            if asked is not None:
+                asked.answered(status_of(error))
+                asked.end()
             return Response(reply.body, status_of(error), {**reply.headers, **cors})
+        asked.answered(HTTPStatus.OK)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **cors}
-        events = self._listen(items, route, caller, site, locale)
+        events = self._listen(items, asked, caller)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     async def ready(self, _: Request) -> Response:
@@ -101,6 +138,13 @@ class Streams:
         except KefuError:
             return JSONResponse({"status": "not ready"}, 503)
         return JSONResponse({"status": "ready"})
+
+    def _asked(self, request: Request, locale: str) -> Asked:
+        route, message = self._decode(request)
+        trace = self._tracer.begin(request.headers.get("traceparent"))
+        attributes = {"http.request.method": "GET", "http.route": route.template.text}
+        span = self._tracer.open(trace, f"GET {route.template.text}", kind="SERVER", attributes=attributes)
+        return Asked(route, message, _site_of(message), locale, trace, span)
 
     def _decode(self, request: Request) -> tuple[Route, Any]:
         found = self._routes.find("GET", request.url.path.removeprefix(self._config.stream_path))
@@ -121,37 +165,39 @@ class Streams:
         if request.headers.get("host", "") not in {url.split("://", 1)[-1].rstrip("/") for url in allowed}:
             raise NotFound(errors_pb2.ERROR_REASON_NOT_FOUND, {"name": "host"})
 
-    async def _listen(
-        self, items: AsyncIterator[Item | None], route: Route, caller: Caller, site: str, locale: str
-    ) -> AsyncIterator[bytes]:
+    async def _listen(self, items: AsyncIterator[Item | None], asked: Asked, caller: Caller) -> AsyncIterator[bytes]:
         self._open += 1
         try:
             yield b"retry: 1000\n\n"
             async for item in items:
                 if item is None:
                     caller = await self._callers.again(caller)
-                    if not caller.principal.may(route.permission, site):
+                    if not caller.principal.may(asked.route.permission, asked.site):
                         return
                 yield HEARTBEAT if item is None else item.data
         except ResourceExhausted:
             self._metrics.streams_dropped["slow"].inc()
         except KefuError as error:
             self._metrics.streams_dropped["upstream"].inc()
-            reply = problem(error, locale)
+            reply = problem(error, asked.locale)
+            if asked.span is not None and status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                failed(asked.span, error.reason_name)
             yield b"event: problem\ndata: " + reply.body + b"\n\n"
         finally:
             self._open -= 1
+            asked.end()
 
-    async def _items(
-        self, route: Route, message: Any, caller: Caller, cursor: str, locale: str
-    ) -> AsyncIterator[Item | None]:
+    async def _items(self, asked: Asked, caller: Caller, cursor: str) -> AsyncIterator[Item | None]:
+        route, message = asked.route, asked.message
         name = str(getattr(message, route.template.fields[0]))
         if name.count("/") + 1 == _SITE_LEVEL:
             channel = self.hub.channel(
                 route.path, name, lambda after: self._subscriptions.shared(route, message, after)
             )
             return channel.listen(cursor, HEARTBEAT_SECONDS)
-        own = self._subscriptions.own(route, message, cursor, token=caller.token, locale=locale)
+        own = self._subscriptions.own(
+            route, message, cursor, token=caller.token, locale=asked.locale, trace=asked.trace
+        )
         return await _opened(own, HEARTBEAT_SECONDS)
 
     async def _cors(self, request: Request) -> dict[str, str]:

@@ -86,10 +86,7 @@ class Work:
             self._route.add(after.site)
         if decision.arm_at is not None:
             self.arm(after, decision.arm_at)
-        for entry in decision.entries:
-            row = events.row(after, entry, self.new_id)
-            if row is not None:
-                self._outbox.append((row, traceparent))
+        self._outbox += [(row, traceparent) for row in events.rows(after, decision.entries, self.new_id)]
 
     def arm(self, conversation: Conversation, at: datetime) -> None:
         """Set a conversation's timer."""

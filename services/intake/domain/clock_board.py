@@ -62,7 +62,9 @@ _STARTS: dict[Fact, Kind] = {
     Fact.HELD: Kind.VERIFICATION_CALLBACK,
     Fact.HARASSED: Kind.HARASSMENT,
 }
-_ANSWER = frozenset({Kind.GREETING, Kind.FIRST_RESPONSE, Kind.REPLY_GAP})
+_QUESTIONS = frozenset({Kind.FIRST_RESPONSE, Kind.REPLY_GAP})
+_KEPT = frozenset({State.MET, State.STOPPED_LATE})
+_ANSWER = frozenset({Kind.GREETING, *_QUESTIONS})
 _STOPS: dict[Fact, frozenset[Kind]] = {
     Fact.GREETED: frozenset({Kind.GREETING}),
     Fact.REASSURED: _ANSWER,
@@ -178,21 +180,25 @@ def _stopped(fact: Fact, rules: Rules) -> frozenset[Kind]:
 
 def _started(fact: Fact, board: Board) -> Kind | None:
     """Return the promise that a fact starts on `board`, which it has changed already."""
-    waiting = {clock.kind for clock in board if clock.open}
     if fact is Fact.QUESTION:
-        if waiting & {Kind.FIRST_RESPONSE, Kind.REPLY_GAP}:
-            return None
-        answered = any(
-            clock.kind is Kind.FIRST_RESPONSE and clock.state in {State.MET, State.STOPPED_LATE} for clock in board
-        )
-        return Kind.REPLY_GAP if answered else Kind.FIRST_RESPONSE
+        return _asked(board)
     if fact is Fact.RELEASED:
         return _unkept(board)
-    if fact is Fact.TRANSFERRED and Kind.HANDOFF in waiting:
+    if fact is Fact.TRANSFERRED and any(clock.kind is Kind.HANDOFF and clock.open for clock in board):
         return None
     if fact is Fact.RANG:
         return None if any(clock.kind is Kind.RINGS for clock in board) else Kind.RINGS
     return _STARTS.get(fact)
+
+
+def _asked(board: Board) -> Kind | None:
+    """Return the promise that a question starts: none while an earlier one waits for its answer."""
+    answered = False
+    for clock in board:
+        if clock.open and clock.kind in _QUESTIONS:
+            return None
+        answered = answered or (clock.kind is Kind.FIRST_RESPONSE and clock.state in _KEPT)
+    return Kind.REPLY_GAP if answered else Kind.FIRST_RESPONSE
 
 
 def _unkept(board: Board) -> Kind | None:

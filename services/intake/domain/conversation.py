@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
@@ -80,14 +79,15 @@ class Conversation:
         return self.state in WAITING or (self.state is State.HANDOFF_PENDING and not self.assignee)
 
     @property
-    def loads(self) -> Counter[str]:
+    def loads(self) -> set[str]:
         """Whose capacity it takes: the person who has it or to whom it is offered, and the owner during a hand-over."""
         if self.state not in LOADING:
-            return Counter()
+            return set()
         people = {self.assignee}
         if self.state is State.HANDOFF_PENDING:
             people.add(self.accountable_owner)
-        return Counter(person for person in people if person)
+        people.discard("")
+        return people
 
 
 COLUMNS = tuple(field.name for field in fields(Conversation))

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kefu.events.v1.event_pb2 import Event
@@ -19,7 +18,7 @@ from nats.js import api
 from services.kit import bus
 from services.kit.bus import Link
 from services.kit.errors import ResourceExhausted
-from services.kit.pull import Pull
+from services.kit.pull import Pull, sequence_of
 
 REMEMBERED = 10_000
 BACKLOG = 1_000
@@ -29,8 +28,7 @@ RETRY_AFTER_SECONDS = 1.0
 IDLE_CONSUMER_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """An event with its place in the stream. Without one, silence: nothing was there for this watcher up to `sequence`;
     or a gap: what came before `sequence` is no longer kept."""
 
@@ -91,7 +89,10 @@ class Subscription:
 
 
 class Feed:
-    """Reads the stream once and tells whoever watches. `run` it beside the server."""
+    """Reads the stream once and tells whoever watches. `run` it beside the server.
+
+    It begins with the first watcher: a process that nobody watches (a worker) pays nothing for what happens.
+    """
 
     def __init__(self, url: str, *, name: str = "intake-feed", remembered: int = REMEMBERED) -> None:
         self._url = url
@@ -99,20 +100,28 @@ class Feed:
         self._recent: deque[_Kept] = deque(maxlen=remembered)
         self._sites: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._wakes: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._wanted = asyncio.Event()
         self._read = asyncio.Event()
         self.position = 0
 
     async def run(self) -> None:
         """Read for ever; ends by cancellation. While NATS is away nothing is told, and nothing is lost."""
+        await self._wanted.wait()
         await bus.for_ever(self._url, self._name, self._work)
 
-    async def ready(self) -> None:
-        """Wait until the feed knows where the stream stands."""
+    async def ready(self) -> int:
+        """Wait until the feed knows where the stream stands, and return the sequence up to which it has read."""
+        self._wanted.set()
         await self._read.wait()
+        return self.position
 
     @contextlib.contextmanager
     def woken_by(self, aggregate: str) -> Iterator[asyncio.Event]:
-        """Give an asyncio.Event that is set whenever something happens to the aggregate (a resource name)."""
+        """Give an asyncio.Event that is set whenever something happens to the aggregate (a resource name).
+
+        It is also set once the feed begins to read: what happened before is for the waiter to look up.
+        """
+        self._wanted.set()
         wake = asyncio.Event()
         self._wakes[aggregate].add(wake)
         try:
@@ -167,7 +176,7 @@ class Feed:
         pull = await _reader(link, bus.SUBJECTS, self.position)
         while True:
             for message in await pull.next():
-                self._tell(_Kept(message.metadata.sequence.stream, message.subject.split(".")[2], message.data))
+                self._tell(_Kept(sequence_of(message), message.subject.split(".")[2], message.data))
 
     def _tell(self, kept: _Kept) -> None:
         self.position = kept.sequence
@@ -202,9 +211,10 @@ async def _stored(link: Link, site: str, after: int, until: int) -> AsyncIterato
     while waiting:
         for message in await pull.next():
             waiting -= 1
-            if message.metadata.sequence.stream > until:
+            sequence = sequence_of(message)
+            if sequence > until:
                 return
-            yield Item(message.metadata.sequence.stream, Event.FromString(message.data))
+            yield Item(sequence, Event.FromString(message.data))
 
 
 async def _reader(link: Link, subject: str, after: int) -> Pull:

@@ -85,7 +85,8 @@ class OutgoingMethod:
         span: Span | None = None
         trace = call.trace if call is not None else None
         if call is not None and call.trace.sampled:
-            trace = Trace(call.trace.traceparent)
+            # a trace that nothing began yet begins with this call: no parent is made up for it
+            trace = Trace(call.trace.traceparent if call.trace.inherited else None, sampled=True)
             span = self._outgoing.tracer.open(
                 trace, self.name, kind="CLIENT", attributes={"rpc.system.name": "grpc", "rpc.method": self.name}
             )

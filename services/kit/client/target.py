@@ -16,6 +16,10 @@ from services.kit.interceptors.method import Method
 
 # Between two tries to connect, at most: how soon a server that is back is called again.
 RECONNECT_SECONDS: Final = 5
+# Who does not even answer a ping is given up after both. Above the server's own minimum (server.py), so that no caller
+# is told ENHANCE_YOUR_CALM.
+PING_SECONDS: Final = 30
+PING_ANSWER_SECONDS: Final = 10
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 # gRFC A6; UNAVAILABLE only, since every other code says that the call was judged.
 _RETRY: Final = {
@@ -59,10 +63,12 @@ class Target:
             ("grpc.service_config", config),
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            # Above the server's minimum (server.py), so that no caller is told ENHANCE_YOUR_CALM.
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.keepalive_time_ms", PING_SECONDS * 1000),
+            ("grpc.keepalive_timeout_ms", PING_ANSWER_SECONDS * 1000),
+            ("grpc.http2.ping_timeout_ms", PING_ANSWER_SECONDS * 1000),
             ("grpc.keepalive_permit_without_calls", 0),
+            # Who only listens sends nothing else: without this pings end after the second (grpc/grpc#25722).
+            ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", RECONNECT_SECONDS * 1000),
             ("grpc.dns_min_time_between_resolutions_ms", 2_000),

@@ -89,6 +89,10 @@ class Transaction(Reading):
         self._afterwards.append(callback)
 
     def committed(self) -> None:
-        """Run what waited for the commit; called by `Database`."""
-        for callback in self._afterwards:
+        """Run what waited for the commit, and let go of it; called by `Database`.
+
+        What waits often holds this transaction: a ring that would keep all that it decided until the collector comes.
+        """
+        afterwards, self._afterwards = self._afterwards, []
+        for callback in afterwards:
             callback()

@@ -95,7 +95,7 @@ class ReviewServicer(api_grpc.ReviewServiceServicer):
         token = pages.encode(request, [last.created_at, last.id]) if last else ""
         return api.ListRubricsResponse(rubrics=map(rubric_to, found[:size]), next_page_token=token)
 
-    async def UpdateMember(self, request: api.UpdateMemberRequest, context: Context) -> pb.Member:
+    async def SetMember(self, request: api.SetMemberRequest, context: Context) -> pb.Member:
         """Say in which team somebody is, and whether they review."""
         site, person = MEMBER.parse(request.member.name, "member.name")
         member = Member(person, request.member.team, request.member.reviewer)

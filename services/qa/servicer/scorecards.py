@@ -18,7 +18,7 @@ from services.qa.domain import metrics
 from services.qa.domain.period import Period, parse
 from services.qa.errors import not_found
 from services.qa.queries import dryrun
-from services.qa.servicer.names import PERSON, SCORECARD, SITE, Context, size_of
+from services.qa.servicer.names import PERSON, REGISTRY, SCORECARD, SITE, Context, size_of
 from services.qa.store import facts, scorecards
 from services.qa.store.scorecards import Scorecard
 
@@ -32,11 +32,11 @@ class ScorecardServicer(api_grpc.ScorecardServiceServicer):
         self._desk = desk
         self._commands = commands
 
-    async def ListMetrics(self, request: api.ListMetricsRequest, context: Context) -> api.ListMetricsResponse:
+    async def GetMetricRegistry(self, request: api.GetMetricRegistryRequest, context: Context) -> api.MetricRegistry:
         """The registry."""
-        (site,) = SITE.parse(request.parent, "parent")
+        (site,) = REGISTRY.parse(request.name)
         self._desk.profile(site)
-        return api.ListMetricsResponse(metrics=[_metric_to(one) for _, one in sorted(metrics.METRICS.items())])
+        return api.MetricRegistry(metrics=[_metric_to(one) for _, one in sorted(metrics.METRICS.items())])
 
     async def StateMetrics(self, request: api.StateMetricsRequest, context: Context) -> api.StateMetricsResponse:
         """Values that no event gave."""

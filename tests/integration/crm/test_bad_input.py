@@ -8,11 +8,24 @@ import pytest
 import pytest_asyncio
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from kefu.crm.v1 import customer_service_pb2, order_service_pb2, points_service_pb2, privacy_service_pb2
+from kefu.crm.v1 import (
+    campaign_service_pb2,
+    care_service_pb2,
+    customer_service_pb2,
+    order_service_pb2,
+    points_service_pb2,
+    privacy_service_pb2,
+    survey_service_pb2,
+    win_back_service_pb2,
+)
+from kefu.crm.v1.campaign_service_pb2_grpc import CampaignServiceStub
+from kefu.crm.v1.care_service_pb2_grpc import CareServiceStub
 from kefu.crm.v1.customer_service_pb2_grpc import CustomerServiceStub
 from kefu.crm.v1.order_service_pb2_grpc import OrderServiceStub
 from kefu.crm.v1.points_service_pb2_grpc import PointsServiceStub
 from kefu.crm.v1.privacy_service_pb2_grpc import PrivacyServiceStub
+from kefu.crm.v1.survey_service_pb2_grpc import SurveyServiceStub
+from kefu.crm.v1.win_back_service_pb2_grpc import WinBackServiceStub
 
 from services.kit.db import Database
 from tests.integration import bad_input
@@ -21,10 +34,14 @@ from tests.integration.crm.conftest import ELSEWHERE, SITE, Crm
 
 SERVICES = ("crm",)
 STUBS: dict[str, tuple[Any, Any]] = {
+    "CampaignService": (campaign_service_pb2, CampaignServiceStub),
+    "CareService": (care_service_pb2, CareServiceStub),
     "CustomerService": (customer_service_pb2, CustomerServiceStub),
     "OrderService": (order_service_pb2, OrderServiceStub),
     "PointsService": (points_service_pb2, PointsServiceStub),
     "PrivacyService": (privacy_service_pb2, PrivacyServiceStub),
+    "SurveyService": (survey_service_pb2, SurveyServiceStub),
+    "WinBackService": (win_back_service_pb2, WinBackServiceStub),
 }
 WRITES = [
     method
@@ -45,7 +62,39 @@ LINE = {
     "amount": 100,
     "currency": "CNY",
 }
+CAMPAIGN = {
+    "kind": "KIND_OFFER",
+    "purpose": "PURPOSE_MARKETING",
+    "title": "new tea",
+    "body": "come and try",
+    "channels": ["EMAIL"],
+    "segment": {"all": []},
+    "window_days": 14,
+}
+SURVEY = {
+    "title": "autumn",
+    "question": "How was it?",
+    "body": "Score us: {answer}",
+    "channels": ["EMAIL"],
+    "segment": {"all": []},
+    "least": 1,
+    "most": 5,
+    "satisfied_from": 4,
+    "reminder_after_days": 3,
+    "open_days": 30,
+}
 FILLED: bad_input.Filled = {
+    "CreateCampaign": {"campaign": CAMPAIGN},
+    "CreateSurvey": {"survey": SURVEY},
+    "AnswerSurvey": {"token": f"{'0' * 36}.{'0' * 24}", "score": 3},
+    "RecordCommitment": {"promise": "on Friday", "due_time": "2100-01-01T00:00:00Z"},
+    "KeepCommitment": {"note": "sent"},
+    "CompleteContactTask": {"note": "all is well"},
+    "SkipContactTask": {"reason": "spoke in the shop"},
+    "PlanWinBack": {"cause": "CAUSE_PRICE", "reward_points": 100},
+    "ContactWinBack": {"note": "called"},
+    "RespondWinBack": {"note": "too dear"},
+    "CancelCampaign": {"reason": "wrong price"},
     "CreateCustomer": {"customer": FILE, "identities": [IDENTITY]},
     "UpdateCustomer": {"customer": FILE, "update_mask": "phone"},
     "LinkIdentity": {"identity": IDENTITY},

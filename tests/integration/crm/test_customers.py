@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from kefu.crm.v1 import customer_pb2 as pb
 from kefu.crm.v1 import customer_service_pb2 as api
+from kefu.crm.v1 import tier_service_pb2 as tier_api
 
 from services.kit.db import Database
 from services.kit.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound, PermissionDenied
@@ -210,3 +211,18 @@ async def look_up(crm: Crm, external_id: str) -> pb.Customer:
 
 async def merge(crm: Crm, goes: pb.Customer, stays: pb.Customer) -> Any:
     return await crm.customers().MergeCustomer(api.MergeCustomerRequest(name=goes.name, into=stays.name))
+
+
+@pytest.mark.clause("TAOBAO-1-4.2.2")
+async def test_what_customers_of_each_tier_like_is_counted_and_a_merged_file_counts_once(crm: Crm) -> None:
+    likes = f"TEA_{uuid.uuid4().hex[:8].upper()}"
+    fond = pb.Customer(interests=[likes, "CUPS"], preferred_channels=["EMAIL"], region="浙江")
+    made = [await add(crm, fond) for _ in range(3)]
+    request = api.MergeCustomerRequest(name=made[0].name, into=made[1].name)
+    await crm.customers().MergeCustomer(request)
+    found = await crm.tiers().GetPreferenceReport(tier_api.GetPreferenceReportRequest(parent=crm.parent))
+    by_value = {(one.tier, one.kind, one.value): one.customers for one in found.counts}
+    assert by_value["ORDINARY", "INTEREST", likes] == 2
+    assert by_value["ORDINARY", "CHANNEL", "EMAIL"] >= 2
+    assert by_value["ORDINARY", "REGION", "浙江"] >= 2
+    assert not [one for one in found.counts if not one.value]

@@ -111,6 +111,13 @@ async def test_a_file_goes_in_once_however_often_and_however_interrupted(
     assert (other.stored, other.repeated) == (0, 10)
 
 
+async def test_a_monstrous_field_is_refused_with_its_row_and_not_the_file(importer: Importer, tmp_path: Path) -> None:
+    tail = ",2,2011-12-01 08:26:00,1.00,17.0,UK"
+    rows = [f"a1,P1,THING{tail}", f"a2,{'P' * 1_000_000},THING{tail}", f"a3,P1,{'T' * 1_000_000}{tail}"]
+    done, refused = await importer.run(write(tmp_path / "orders.csv.gz", *rows))
+    assert (done.stored, refused) == (2, [(2, "PRODUCT_TOO_LONG")])
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [

@@ -136,7 +136,7 @@ async def test_nobody_watches_what_is_not_theirs(desk: Desk) -> None:
 
 
 async def test_a_site_tells_what_happens_in_order_and_without_words(desk: Desk) -> None:
-    before = str(desk.app._feed.position)
+    before = str(await desk.app._feed.ready())
     ann, customer = await desk.staff("ann"), desk.customer("c-1", name="欧阳娜娜")
     opened = await customer.open("秘密的话", subject="秘密的事")
     await desk.settle()
@@ -157,7 +157,7 @@ async def test_a_site_tells_what_happens_in_order_and_without_words(desk: Desk) 
 
 
 async def test_a_site_stream_resumes_after_its_cursor(desk: Desk) -> None:
-    stream = watch_site(desk, str(desk.app._feed.position))
+    stream = watch_site(desk, str(await desk.app._feed.ready()))
     await desk.customer("c-1").open()
     await desk.settle()
     first = await stream.until(lambda response: response.kind == "message_added")
@@ -172,7 +172,7 @@ async def test_a_site_stream_resumes_after_its_cursor(desk: Desk) -> None:
 
 
 async def test_a_watcher_of_one_kind_hears_of_nothing_else_and_still_moves_on(desk: Desk) -> None:
-    before = str(desk.app._feed.position)
+    before = str(await desk.app._feed.ready())
     for n in range(3):
         await desk.customer(f"c-{n}").open()
     await desk.settle()
@@ -209,7 +209,7 @@ async def test_many_watchers_share_one_reader(desk: Desk) -> None:
 
 async def test_what_is_no_longer_remembered_comes_from_the_stream(desk: Desk) -> None:
     """A replica that has just started serves a cursor of another one."""
-    start = desk.app._feed.position
+    start = await desk.app._feed.ready()
     names = [(await desk.customer(f"c-{n}").open()).name for n in range(3)]
     await desk.settle()
     fresh = Feed(desk.nats_url, name="fresh")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from services.kit.call import Call, bind
-from services.kit.db import Database
+from services.kit.db import Database, Transaction
 from services.kit.deadline import Deadline
 from services.kit.embedded import EmbeddedPostgres
 from services.kit.errors import Aborted, DeadlineExceeded, KefuError, ResourceExhausted
@@ -52,6 +54,26 @@ async def test_a_cancelled_block_leaves_nothing_and_its_connection_is_usable(dat
     assert await database.fetchval("SELECT count(*) FROM thing") == 0
     await database.close()
     await watcher.close()
+
+
+async def test_what_waits_for_the_commit_is_let_go_after_it(database: Database) -> None:
+    class Work:
+        tx: Transaction
+
+        def done(self) -> None: ...
+
+    async def commits() -> weakref.ref[Work]:
+        work = Work()
+        async with database.transaction() as tx:
+            work.tx = tx
+            tx.after_commit(work.done)
+        return weakref.ref(work)
+
+    gc.disable()  # by counting references alone
+    try:
+        assert (await commits())() is None
+    finally:
+        gc.enable()
 
 
 async def test_the_same_connection_is_used_again_with_its_statements(database: Database) -> None:

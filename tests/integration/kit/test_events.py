@@ -18,7 +18,7 @@ from services.kit import bus, call, parked
 from services.kit.db import Database, Transaction
 from services.kit.embedded import EmbeddedNats
 from services.kit.inbox import Consumer, expire_inbox
-from services.kit.relay import Relay
+from services.kit.relay import Progress, Relay
 from services.kit.telemetry.trace import Trace
 from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
@@ -130,6 +130,20 @@ async def test_a_row_stays_until_every_declared_consumer_has_passed(fresh: Datab
         async with running(asyncio.create_task(other.run())):
             await eventually(lambda: _is(fresh, 2))
             await eventually(lambda: _empty(fresh))
+
+
+async def test_nothing_waits_for_a_service_that_is_not_there(fresh: Database, nats_url: str) -> None:
+    shown: dict[str, Progress] = {}
+    relay = Relay(fresh, nats_url, consumers=["kit-test", "gone-people"], absent=["gone"], progress=shown.update)
+    async with running(*start(fresh, nats_url, Seen())), bus.connected(nats_url, "t") as link:
+        await bus.ensure_stream(link.jetstream)
+        # what a service leaves in the stream when it is switched off
+        await link.jetstream.add_consumer(bus.STREAM, api.ConsumerConfig(durable_name="gone-conversations"))
+        await publish(fresh, moved("a", 1))
+        await eventually(lambda: _is(fresh, 1))
+        await eventually(lambda: relay.trim(link))
+        assert "kit-test" in shown
+        assert "gone-conversations" not in shown
 
 
 async def test_the_same_event_twice_in_the_stream_has_one_effect(fresh: Database, nats_url: str) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from services.kit import call as calls
 from services.kit.call import Call
-from services.kit.client import ClientChannel, SyncClientChannel, Target, service_config
+from services.kit.client import ClientChannel, SyncClientChannel, Target, service_config, target
 from services.kit.deadline import Deadline
 from services.kit.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, PermissionDenied, Unavailable
 from services.kit.telemetry.metrics import Metrics
@@ -75,6 +76,48 @@ async def test_stream_that_its_reader_leaves_is_cancelled(running: Running, cont
     await answers.aclose()
     labels = {"method": "kefu.test.v1.EchoService/SayMany", "code": "CANCELLED"}
     await eventually(lambda: running.registry.get_sample_value("kefu_rpc_server_duration_seconds_count", labels) == 1)
+
+
+class Hole:
+    """A way to a server that can swallow everything, as a network does when a node is gone without a word."""
+
+    def __init__(self, address: str) -> None:
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(self._host, self._port)
+        await asyncio.gather(self._pump(reader, there[1]), self._pump(there[0], writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                await self.open.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def test_a_stream_into_a_black_hole_ends(contract: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "PING_SECONDS", 1)
+    monkeypatch.setattr(target, "PING_ANSWER_SECONDS", 1)
+    async with serve(contract.registered(), keys_folder=tmp_path) as there:
+        hole = Hole(there.address)
+        way = await asyncio.start_server(hole.forward, "127.0.0.1", 0)
+        address = f"ipv4:127.0.0.1:{way.sockets[0].getsockname()[1]}"
+        try:
+            async with ClientChannel(Target(address), token=there.token) as channel, asyncio.timeout(20):
+                stub = contract.rpc.EchoServiceStub(channel)
+                answers = aiter(stub.SayMany(contract.pb.SayRequest(name="sites/desk", fault="wait")))
+                await anext(answers)
+                hole.open.clear()
+                with pytest.raises(Unavailable):
+                    await anext(answers)
+        finally:
+            hole.open.set()
+            way.close()
 
 
 async def test_calls_made_are_measured(running: Running, contract: Any) -> None:

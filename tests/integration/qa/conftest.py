@@ -12,7 +12,6 @@ import pytest_asyncio
 from kefu.qa.v1.draw_service_pb2_grpc import DrawServiceStub
 from kefu.qa.v1.recording_service_pb2_grpc import RecordingServiceStub
 from kefu.qa.v1.review_service_pb2_grpc import ReviewServiceStub
-from kefu.qa.v1.scorecard_service_pb2_grpc import ScorecardServiceStub
 from prometheus_client import CollectorRegistry
 
 from services.kit.access import Access
@@ -54,14 +53,11 @@ class Qa:
     def recordings(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
         return RecordingServiceStub(self.channel(subject, role, site))
 
-    def draws(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
-        return DrawServiceStub(self.channel(subject, role, site))
-
-    def scorecards(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
-        return ScorecardServiceStub(self.channel(subject, role, site))
-
     def reviews(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
         return ReviewServiceStub(self.channel(subject, role, site))
+
+    def draws(self, subject: str = "boss", role: str = "admin", site: str = "*") -> Any:
+        return DrawServiceStub(self.channel(subject, role, site))
 
 
 @pytest.fixture(scope="session")

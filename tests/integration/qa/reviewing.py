@@ -47,7 +47,7 @@ class Room:
 
     async def member(self, person: str, team: str = "", *, reviewer: bool = False) -> None:
         member = review_pb2.Member(name=f"{self.parent}/members/{person}", team=team, reviewer=reviewer)
-        await self.reviews().UpdateMember(api.UpdateMemberRequest(member=member))
+        await self.reviews().SetMember(api.SetMemberRequest(member=member))
 
     async def rubric(self, *criteria: review_pb2.Criterion, series: str = SERIES) -> review_pb2.Rubric:
         """Write and publish a rubric, by two people."""

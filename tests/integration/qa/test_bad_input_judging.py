@@ -42,7 +42,7 @@ WRITES = [
     for service, (module, _) in STUBS.items()
     for method in bad_input.writes(module.DESCRIPTOR.services_by_name[service])
 ]
-PUTS = {"UpdateMember"}  # makes what is not there
+PUTS = {"SetMember"}  # makes what is not there
 writes = pytest.mark.parametrize("method", WRITES, ids=lambda method: method.name)
 existing = pytest.mark.parametrize(
     "method", [one for one in bad_input.of_existing(WRITES) if one.name not in PUTS], ids=lambda method: method.name
@@ -52,7 +52,7 @@ RECORDINGS = [f"sites/{SITE}/recordings/01a212f5-0000-7000-8000-00000000000{n}" 
 PERIOD = {"period": "2026-09"}
 FILLED: bad_input.Filled = {
     "CreateRubric": {"rubric": {"series": "conversations", "criteria": [CRITERION]}},
-    "UpdateMember": {"member": {"name": f"sites/{SITE}/members/ann", "team": "day", "reviewer": True}},
+    "SetMember": {"member": {"name": f"sites/{SITE}/members/ann", "team": "day", "reviewer": True}},
     "AssignReviews": {"recordings": RECORDINGS, "series": "conversations", "origin": "ORIGIN_DRAWN"},
     "SubmitReview": {
         "answers": [{"criterion": "warmth", "mark": 8, "comment": "good"}],
@@ -67,6 +67,7 @@ FILLED: bad_input.Filled = {
         "values": [{"person": "ann", "metric": "conversion", "value": 5}],
     },
     "ComputeScorecards": PERIOD,
+    "DryRunScorecards": {**PERIOD, "profile": "site: online-desk"},
     "FreezeScorecards": PERIOD,
     "OpenAppraisals": {"period": "2026-Q3"},
     "RateAppraisal": {"marks": {"initiative": 8}, "comment": "good"},

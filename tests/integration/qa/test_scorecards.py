@@ -41,7 +41,7 @@ async def test_every_number_can_be_followed_to_its_events_and_reproduced(whole: 
     expected = {"response_speed": 24, "online_time": 3, "volume": 20, "csat": 5, "resolution": 75, "standards": 0}
     assert {name: measured[name].value for name in expected} == pytest.approx(expected)
     assert all(measured[name].source == "COMPUTED" for name in expected)
-    listed = await desk.scorecards.ListMetrics(api.ListMetricsRequest(parent=desk.parent))
+    listed = await desk.scorecards.GetMetricRegistry(api.GetMetricRegistryRequest(name=f"{desk.parent}/metricRegistry"))
     for metric in listed.metrics:
         if metric.id in expected:
             again = await whole.database.fetchval(

@@ -10,15 +10,22 @@ from pathlib import Path
 import pytest
 from buf.validate import validate_pb2
 from jinja2 import Environment, nodes
-from kefu.crm.v1 import customer_pb2, points_service_pb2, privacy_service_pb2
+from kefu.crm.v1 import (
+    campaign_service_pb2,
+    customer_pb2,
+    points_service_pb2,
+    privacy_service_pb2,
+    win_back_service_pb2,
+)
 from kefu.intake.v1 import conversation_pb2
 from kefu.qa.v1 import draw_service_pb2, recording_pb2
 from kefu.staffing.v1 import person_pb2
 
+from services.crm.domain import segment
 from services.gateway.accounts import Role
 from services.gateway.console import texts
-from services.gateway.console.pages import desk, desk_actions, draws, integrations
-from services.gateway.console.present import conversations
+from services.gateway.console.pages import campaigns, desk, desk_actions, draws, integrations
+from services.gateway.console.present import conversations, segments
 
 GATEWAY = Path(texts.__file__).resolve().parents[1]
 TEMPLATES = sorted((GATEWAY / "templates").rglob("*.html"))
@@ -86,9 +93,22 @@ DYNAMIC = {
     "draw_reason.": set(draws.REASONS),
     "points.": {"ISSUED", "PENDING", "ACTIVE", "SPENT", "EXPIRED", "REVERSED"},
     "points_cause.": {*CAUSES, "PURCHASE", "RETURN", "REDEMPTION", "TIME"},
+    "campaign_kind.": names(campaign_service_pb2.Campaign.Kind, "KIND_"),
+    "campaign_state.": names(campaign_service_pb2.Campaign.State, "STATE_"),
+    "win_back_state.": names(win_back_service_pb2.WinBack.State, "STATE_"),
+    "win_back_cause.": {"UNSPECIFIED", *names(win_back_service_pb2.WinBack.Cause, "CAUSE_")},
+    "preference.": {"INTEREST", "CHANNEL", "REGION"},
+    "barred.": set(campaigns.BARRED),
+    "message_state.": {"HELD_BACK", "PLANNED", "LEAVING", "SENT", "SUPPRESSED", "FAILED"},
+    "segment_field.": set(segment.FIELDS),
+    "segment_test.": {test.value for test in segment.Test},
     "privacy_kind.": names(privacy_service_pb2.DataRequest.Kind, "KIND_"),
     "privacy_state.": names(privacy_service_pb2.DataRequest.State, "STATE_"),
 }
+
+
+def test_the_builder_of_segments_knows_what_crm_asks_about() -> None:
+    assert dict(segments.FIELDS) == {field: kind.value for field, kind in segment.FIELDS.items()}
 
 
 def test_both_catalogues_have_the_same_keys_and_no_blank() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.crm.domain.customer import File, normal_phone
-from services.crm.domain.orders import MESSAGES, SALE, Line, fault, fen
+from services.crm.domain.orders import MESSAGES, SALE, Line, Lines, faults, fen
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 GOOD = Line("o1", "1", SALE, "ann", NOW - timedelta(hours=1), 1, 1_000, "CNY", "umbrella")
@@ -35,8 +34,8 @@ RATES = {"CNY": Fraction(1), "GBP": Fraction("9.2")}
     ],
 )
 def test_each_bad_line_has_a_rule_and_words_in_both_languages(changes: dict[str, Any], rule: str | None) -> None:
-    found = fault(dataclasses.replace(GOOD, **changes), RATES, NOW)
-    assert found == rule
+    lines = Lines.of([GOOD, GOOD._replace(**changes), GOOD])
+    assert faults(lines, RATES, NOW) == ({} if rule is None else {1: rule})
     assert rule is None or all(MESSAGES[rule])
 
 

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from services.gateway.console.gate import Gate
 from services.gateway.console.pages import (
     account,
+    campaigns,
     chat,
     conversations,
     customers,
@@ -22,6 +23,7 @@ from services.gateway.console.pages import (
     report,
     system,
     wallboard,
+    win_backs,
 )
 from services.gateway.console.pages.errors import error_page
 from services.gateway.console.shell import STATIC, Shell, epoch, initials
@@ -68,6 +70,8 @@ def console_blueprint(gate: Gate) -> Blueprint:
         wallboard,
         conversations,
         customers,
+        campaigns,
+        win_backs,
         recordings,
         draws,
         privacy,

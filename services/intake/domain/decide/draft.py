@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -85,21 +85,21 @@ class Draft:
         self._write(what, detail, fact, number)
         self._follow(rest)
 
-    def say(self, kind: MessageKind, text: str, author: AuthorKind, fact: Fact | None, **given: str) -> Message:
+    def say(
+        self,
+        kind: MessageKind,
+        text: str,
+        author: AuthorKind,
+        fact: Fact | None,
+        *,
+        external_id: str = "",
+        attachment: str = "",
+    ) -> Message:
         """Add a message."""
         c = self.c
         subject = "" if author is AuthorKind.CUSTOMER else self.caller.subject
         message = Message(
-            site=c.site,
-            conversation=c.id,
-            id=self.context.new_id(),
-            author_kind=author,
-            author=subject,
-            kind=kind,
-            text=text,
-            created_at=self.now,
-            external_id=given.get("external_id", ""),
-            attachment=given.get("attachment", ""),
+            c.site, c.id, self.context.new_id(), author, subject, kind, text, self.now, external_id, attachment
         )
         self.messages.append(message)
         self.record(f"message {author}", Said(message.id, author, kind is MessageKind.NOTE), fact)
@@ -158,19 +158,22 @@ class Draft:
         speechless = c.state in {State.RECEPTION, State.SERVING} and c.silent
         return c.assigned_at + timedelta(seconds=seconds) if offered or speechless else None
 
-    def _happen(self, fact: Fact | None, number: int) -> tuple[Change, ...]:
+    def _happen(self, fact: Fact | None, number: int) -> Sequence[Change]:
         """Move the clocks; write down what time alone had done before, and return the rest."""
         if fact is None:
             return ()
         happening = Happening(fact, self.now, self.c.queue, number, self.context.trace)
         board, changes = clock_board.apply(self.c.clocks, happening, self.context.rules.rulebook)
         self.c.clocks = _trimmed(board)
+        rest = []
         for change in changes:
             if change.what in _BY_TIME and change.at < self.now:
                 self._clocked(change)
-        return tuple(change for change in changes if change.what not in _BY_TIME or change.at >= self.now)
+            else:
+                rest.append(change)
+        return rest
 
-    def _follow(self, changes: tuple[Change, ...]) -> None:
+    def _follow(self, changes: Iterable[Change]) -> None:
         for change in changes:
             self._clocked(change)
 
@@ -214,22 +217,22 @@ class Draft:
 
     def _wakes_at(self) -> datetime | None:
         c = self.c
-        instants = [
-            clock_board.wakes_at(c.clocks, self.context.rules.rulebook),
+        wake = clock_board.wakes_at(c.clocks, self.context.rules.rulebook)
+        for other in (
             self.take_back_at(),
             c.rating_until if c.state is State.AWAITING_RATING else None,
             c.bot_until if c.state is State.BOT else None,
-        ]
-        return min((instant for instant in instants if instant is not None), default=None)
+        ):
+            if other is not None and (wake is None or other < wake):
+                wake = other
+        return wake
 
     def _loads(self) -> dict[str, int]:
         before, c = self.before, self.c
         if before is not None and before.state is c.state and before.assignee == c.assignee:
             return {}
-        change = c.loads
-        if before is not None:
-            change.subtract(before.loads)
-        return {person: delta for person, delta in change.items() if delta}
+        now, then = c.loads, set() if before is None else before.loads
+        return dict.fromkeys(now - then, 1) | dict.fromkeys(then - now, -1)
 
     def _must_route(self, loads: dict[str, int]) -> bool:
         before, c = self.before, self.c

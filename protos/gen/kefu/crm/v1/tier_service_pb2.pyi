@@ -450,3 +450,83 @@ class QuoteDiscountRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QuoteDiscountRequest: _TypeAlias = QuoteDiscountRequest  # noqa: Y015
+
+@_typing.final
+class PreferenceCount(_message.Message):
+    """How many customers of a tier have a preference in their file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    tier: _builtins.str
+    """The tier."""
+    kind: _builtins.str
+    """INTEREST, CHANNEL or REGION."""
+    value: _builtins.str
+    """The preference, as it is written in the files."""
+    customers: _builtins.int
+    """Customers, merged files counted once."""
+    def __init__(
+        self,
+        *,
+        tier: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        value: _builtins.str = ...,
+        customers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "kind", b"kind", "tier", b"tier", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreferenceCount: _TypeAlias = PreferenceCount  # noqa: Y015
+
+@_typing.final
+class PreferenceReport(_message.Message):
+    """Preferences by tier."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreferenceCount]:
+        """At most twenty of a kind for each tier."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___PreferenceCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreferenceReport: _TypeAlias = PreferenceReport  # noqa: Y015
+
+@_typing.final
+class GetPreferenceReportRequest(_message.Message):
+    """Request of GetPreferenceReport."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """The site, sites/{site}."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPreferenceReportRequest: _TypeAlias = GetPreferenceReportRequest  # noqa: Y015

@@ -55,6 +55,11 @@ class TierServiceStub:
                 request_serializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.QuoteDiscountRequest.SerializeToString,
                 response_deserializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.DiscountQuote.FromString,
                 _registered_method=True)
+        self.GetPreferenceReport = channel.unary_unary(
+                '/kefu.crm.v1.TierService/GetPreferenceReport',
+                request_serializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.GetPreferenceReportRequest.SerializeToString,
+                response_deserializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.PreferenceReport.FromString,
+                _registered_method=True)
 
 
 class TierServiceServicer:
@@ -89,6 +94,13 @@ class TierServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPreferenceReport(self, request, context):
+        """What customers of each tier like and how they want to be reached, most frequent first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TierServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_TierServiceServicer_to_server(servicer, server):
                     servicer.QuoteDiscount,
                     request_deserializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.QuoteDiscountRequest.FromString,
                     response_serializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.DiscountQuote.SerializeToString,
+            ),
+            'GetPreferenceReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreferenceReport,
+                    request_deserializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.GetPreferenceReportRequest.FromString,
+                    response_serializer=kefu_dot_crm_dot_v1_dot_tier__service__pb2.PreferenceReport.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +239,33 @@ class TierService:
             '/kefu.crm.v1.TierService/QuoteDiscount',
             kefu_dot_crm_dot_v1_dot_tier__service__pb2.QuoteDiscountRequest.SerializeToString,
             kefu_dot_crm_dot_v1_dot_tier__service__pb2.DiscountQuote.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreferenceReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kefu.crm.v1.TierService/GetPreferenceReport',
+            kefu_dot_crm_dot_v1_dot_tier__service__pb2.GetPreferenceReportRequest.SerializeToString,
+            kefu_dot_crm_dot_v1_dot_tier__service__pb2.PreferenceReport.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class TierServiceStub:
     """Sizes of all tiers and the moves of the last days."""
     QuoteDiscount: _grpc.UnaryUnaryMultiCallable[_tier_service_pb2.QuoteDiscountRequest, _tier_service_pb2.DiscountQuote]
     """The discount that may be offered to a customer of this tier, and whether a supervisor must agree to the one asked for."""
+    GetPreferenceReport: _grpc.UnaryUnaryMultiCallable[_tier_service_pb2.GetPreferenceReportRequest, _tier_service_pb2.PreferenceReport]
+    """What customers of each tier like and how they want to be reached, most frequent first."""
 
 @_typing.type_check_only
 class TierServiceAsyncStub(TierServiceStub):
@@ -55,6 +57,8 @@ class TierServiceAsyncStub(TierServiceStub):
     """Sizes of all tiers and the moves of the last days."""
     QuoteDiscount: _aio.UnaryUnaryMultiCallable[_tier_service_pb2.QuoteDiscountRequest, _tier_service_pb2.DiscountQuote]  # type: ignore[assignment]
     """The discount that may be offered to a customer of this tier, and whether a supervisor must agree to the one asked for."""
+    GetPreferenceReport: _aio.UnaryUnaryMultiCallable[_tier_service_pb2.GetPreferenceReportRequest, _tier_service_pb2.PreferenceReport]  # type: ignore[assignment]
+    """What customers of each tier like and how they want to be reached, most frequent first."""
 
 class TierServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tiers of a site's customers by the bars of its profile."""
@@ -90,5 +94,13 @@ class TierServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tier_service_pb2.DiscountQuote, _abc.Awaitable[_tier_service_pb2.DiscountQuote]]:
         """The discount that may be offered to a customer of this tier, and whether a supervisor must agree to the one asked for."""
+
+    @_abc_1.abstractmethod
+    def GetPreferenceReport(
+        self,
+        request: _tier_service_pb2.GetPreferenceReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tier_service_pb2.PreferenceReport, _abc.Awaitable[_tier_service_pb2.PreferenceReport]]:
+        """What customers of each tier like and how they want to be reached, most frequent first."""
 
 def add_TierServiceServicer_to_server(servicer: TierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

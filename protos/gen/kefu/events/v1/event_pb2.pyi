@@ -44,9 +44,9 @@ class Event(_message.Message):
     PERSON_CHANGED_FIELD_NUMBER: _builtins.int
     TIER_CHANGED_FIELD_NUMBER: _builtins.int
     RECORDING_CHANGED_FIELD_NUMBER: _builtins.int
-    REVIEW_CHANGED_FIELD_NUMBER: _builtins.int
     SEED_COMMITTED_FIELD_NUMBER: _builtins.int
     DRAW_MADE_FIELD_NUMBER: _builtins.int
+    REVIEW_CHANGED_FIELD_NUMBER: _builtins.int
     ERASURE_REQUESTED_FIELD_NUMBER: _builtins.int
     ERASURE_DONE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -112,16 +112,16 @@ class Event(_message.Message):
         """A recording was registered, came, is missing, or expired (published by qa)."""
 
     @_builtins.property
-    def review_changed(self) -> Global___ReviewChanged:
-        """A review was assigned, submitted, answered or is overdue (published by qa)."""
-
-    @_builtins.property
     def seed_committed(self) -> Global___SeedCommitted:
         """The hash of a draw's secret, before the period of the draw (published by qa)."""
 
     @_builtins.property
     def draw_made(self) -> Global___DrawMade:
         """Recordings were drawn (published by qa)."""
+
+    @_builtins.property
+    def review_changed(self) -> Global___ReviewChanged:
+        """A review was assigned, submitted, answered or is overdue (published by qa)."""
 
     @_builtins.property
     def erasure_requested(self) -> Global___ErasureRequested:
@@ -153,9 +153,9 @@ class Event(_message.Message):
         person_changed: Global___PersonChanged | None = ...,
         tier_changed: Global___TierChanged | None = ...,
         recording_changed: Global___RecordingChanged | None = ...,
-        review_changed: Global___ReviewChanged | None = ...,
         seed_committed: Global___SeedCommitted | None = ...,
         draw_made: Global___DrawMade | None = ...,
+        review_changed: Global___ReviewChanged | None = ...,
         erasure_requested: Global___ErasureRequested | None = ...,
         erasure_done: Global___ErasureDone | None = ...,
     ) -> None: ...
@@ -163,7 +163,7 @@ class Event(_message.Message):
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "draw_made", b"draw_made", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "recording_changed", b"recording_changed", "review_changed", b"review_changed", "seed_committed", b"seed_committed", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "recording_changed", "review_changed", "seed_committed", "draw_made", "erasure_requested", "erasure_done"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "recording_changed", "seed_committed", "draw_made", "review_changed", "erasure_requested", "erasure_done"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -536,6 +536,50 @@ class RecordingChanged(_message.Message):
 Global___RecordingChanged: _TypeAlias = RecordingChanged  # noqa: Y015
 
 @_typing.final
+class ReviewChanged(_message.Message):
+    """A review changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSITION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RECORDING_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    transition: _builtins.str
+    """assign, submit, acknowledge, dispute, resolve or overdue."""
+    state: _builtins.str
+    """State after it: ASSIGNED, SUBMITTED, ACKNOWLEDGED, DISPUTED or RESOLVED."""
+    recording: _builtins.str
+    """Resource name of the recording."""
+    person: _builtins.str
+    """Id of the person whose service it is."""
+    reviewer: _builtins.str
+    """Id of the reviewer."""
+    score: _builtins.float
+    """Score on the site's scale, once there is one."""
+    def __init__(
+        self,
+        *,
+        transition: _builtins.str = ...,
+        state: _builtins.str = ...,
+        recording: _builtins.str = ...,
+        person: _builtins.str = ...,
+        reviewer: _builtins.str = ...,
+        score: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "person", b"person", "recording", b"recording", "reviewer", b"reviewer", "score", b"score", "state", b"state", "transition", b"transition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___ReviewChanged: _TypeAlias = ReviewChanged  # noqa: Y015
+
+@_typing.final
 class SeedCommitted(_message.Message):
     """A seed was committed to."""
 
@@ -594,50 +638,6 @@ class DrawMade(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DrawMade: _TypeAlias = DrawMade  # noqa: Y015
-
-@_typing.final
-class ReviewChanged(_message.Message):
-    """A review changed."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TRANSITION_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    RECORDING_FIELD_NUMBER: _builtins.int
-    PERSON_FIELD_NUMBER: _builtins.int
-    REVIEWER_FIELD_NUMBER: _builtins.int
-    SCORE_FIELD_NUMBER: _builtins.int
-    transition: _builtins.str
-    """assign, submit, acknowledge, dispute, resolve or overdue."""
-    state: _builtins.str
-    """State after it: ASSIGNED, SUBMITTED, ACKNOWLEDGED, DISPUTED or RESOLVED."""
-    recording: _builtins.str
-    """Resource name of the recording."""
-    person: _builtins.str
-    """Id of the person whose service it is."""
-    reviewer: _builtins.str
-    """Id of the reviewer."""
-    score: _builtins.float
-    """Score on the site's scale, once there is one."""
-    def __init__(
-        self,
-        *,
-        transition: _builtins.str = ...,
-        state: _builtins.str = ...,
-        recording: _builtins.str = ...,
-        person: _builtins.str = ...,
-        reviewer: _builtins.str = ...,
-        score: _builtins.float | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "person", b"person", "recording", b"recording", "reviewer", b"reviewer", "score", b"score", "state", b"state", "transition", b"transition"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
-    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
-
-Global___ReviewChanged: _TypeAlias = ReviewChanged  # noqa: Y015
 
 @_typing.final
 class ErasureRequested(_message.Message):

@@ -54,6 +54,8 @@ class CrmPolicy(_message.Message):
     TIER_KEEPING_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
     CURRENCIES_FIELD_NUMBER: _builtins.int
+    CONTACT_RULES_FIELD_NUMBER: _builtins.int
+    WIN_BACK_FIELD_NUMBER: _builtins.int
     churn_inactivity_d: _builtins.int
     """Days without any activity after which a customer counts as lost."""
     new_product_interval: _builtins.str
@@ -84,6 +86,14 @@ class CrmPolicy(_message.Message):
     def currencies(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Yuan for one unit of a currency by its ISO 4217 code; CNY is always known."""
 
+    @_builtins.property
+    def contact_rules(self) -> Global___ContactRules:
+        """When and how often customers are written to; without it at any hour and as often as campaigns ask."""
+
+    @_builtins.property
+    def win_back(self) -> Global___WinBackRule:
+        """Winning lost customers back; without it nobody is pursued."""
+
     def __init__(
         self,
         *,
@@ -97,13 +107,17 @@ class CrmPolicy(_message.Message):
         tier_keeping: Global___TierKeeping | None = ...,
         points: Global___PointsRule | None = ...,
         currencies: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        contact_rules: Global___ContactRules | None = ...,
+        win_back: Global___WinBackRule | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_points", b"_points", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "_tier_keeping", b"_tier_keeping", "churn_inactivity_d", b"churn_inactivity_d", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "points", b"points", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_keeping", b"tier_keeping"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_contact_rules", b"_contact_rules", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_points", b"_points", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "_tier_keeping", b"_tier_keeping", "_win_back", b"_win_back", "churn_inactivity_d", b"churn_inactivity_d", "contact_rules", b"contact_rules", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "points", b"points", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_keeping", b"tier_keeping", "win_back", b"win_back"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_points", b"_points", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "_tier_keeping", b"_tier_keeping", "churn_inactivity_d", b"churn_inactivity_d", "currencies", b"currencies", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "points", b"points", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_keeping", b"tier_keeping", "tier_thresholds", b"tier_thresholds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d", "_contact_rules", b"_contact_rules", "_new_product_interval", b"_new_product_interval", "_old_customer_contact_interval", b"_old_customer_contact_interval", "_points", b"_points", "_profile_verify_interval", b"_profile_verify_interval", "_survey_interval", b"_survey_interval", "_tier_keeping", b"_tier_keeping", "_win_back", b"_win_back", "churn_inactivity_d", b"churn_inactivity_d", "contact_rules", b"contact_rules", "currencies", b"currencies", "high_value_rule", b"high_value_rule", "new_product_interval", b"new_product_interval", "old_customer_contact_interval", b"old_customer_contact_interval", "points", b"points", "profile_verify_interval", b"profile_verify_interval", "survey_interval", b"survey_interval", "tier_keeping", b"tier_keeping", "tier_thresholds", b"tier_thresholds", "win_back", b"win_back"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__churn_inactivity_d: _TypeAlias = _typing.Literal["churn_inactivity_d"]  # noqa: Y015
     _WhichOneofArgType__churn_inactivity_d: _TypeAlias = _typing.Literal["_churn_inactivity_d", b"_churn_inactivity_d"]  # noqa: Y015
+    _WhichOneofReturnType__contact_rules: _TypeAlias = _typing.Literal["contact_rules"]  # noqa: Y015
+    _WhichOneofArgType__contact_rules: _TypeAlias = _typing.Literal["_contact_rules", b"_contact_rules"]  # noqa: Y015
     _WhichOneofReturnType__new_product_interval: _TypeAlias = _typing.Literal["new_product_interval"]  # noqa: Y015
     _WhichOneofArgType__new_product_interval: _TypeAlias = _typing.Literal["_new_product_interval", b"_new_product_interval"]  # noqa: Y015
     _WhichOneofReturnType__old_customer_contact_interval: _TypeAlias = _typing.Literal["old_customer_contact_interval"]  # noqa: Y015
@@ -116,8 +130,12 @@ class CrmPolicy(_message.Message):
     _WhichOneofArgType__survey_interval: _TypeAlias = _typing.Literal["_survey_interval", b"_survey_interval"]  # noqa: Y015
     _WhichOneofReturnType__tier_keeping: _TypeAlias = _typing.Literal["tier_keeping"]  # noqa: Y015
     _WhichOneofArgType__tier_keeping: _TypeAlias = _typing.Literal["_tier_keeping", b"_tier_keeping"]  # noqa: Y015
+    _WhichOneofReturnType__win_back: _TypeAlias = _typing.Literal["win_back"]  # noqa: Y015
+    _WhichOneofArgType__win_back: _TypeAlias = _typing.Literal["_win_back", b"_win_back"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__churn_inactivity_d) -> _WhichOneofReturnType__churn_inactivity_d | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contact_rules) -> _WhichOneofReturnType__contact_rules | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__new_product_interval) -> _WhichOneofReturnType__new_product_interval | None: ...
     @_typing.overload
@@ -130,8 +148,162 @@ class CrmPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__survey_interval) -> _WhichOneofReturnType__survey_interval | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tier_keeping) -> _WhichOneofReturnType__tier_keeping | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__win_back) -> _WhichOneofReturnType__win_back | None: ...
 
 Global___CrmPolicy: _TypeAlias = CrmPolicy  # noqa: Y015
+
+@_typing.final
+class ContactRules(_message.Message):
+    """Limits of every message to a customer, over all campaigns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUIET_HOURS_FIELD_NUMBER: _builtins.int
+    FREQUENCY_CAP_FIELD_NUMBER: _builtins.int
+    LEAP_DAY_IN_MARCH_FIELD_NUMBER: _builtins.int
+    leap_day_in_march: _builtins.bool
+    """Who was born on 29 February is greeted on 1 March in a year without one; on 28 February otherwise."""
+    @_builtins.property
+    def quiet_hours(self) -> Global___QuietHours:
+        """Hours in the site's time zone in which nothing is sent; what falls in them waits for their end."""
+
+    @_builtins.property
+    def frequency_cap(self) -> Global___FrequencyCap:
+        """Most messages to one customer."""
+
+    def __init__(
+        self,
+        *,
+        quiet_hours: Global___QuietHours | None = ...,
+        frequency_cap: Global___FrequencyCap | None = ...,
+        leap_day_in_march: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_cap", b"_frequency_cap", "_leap_day_in_march", b"_leap_day_in_march", "_quiet_hours", b"_quiet_hours", "frequency_cap", b"frequency_cap", "leap_day_in_march", b"leap_day_in_march", "quiet_hours", b"quiet_hours"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_cap", b"_frequency_cap", "_leap_day_in_march", b"_leap_day_in_march", "_quiet_hours", b"_quiet_hours", "frequency_cap", b"frequency_cap", "leap_day_in_march", b"leap_day_in_march", "quiet_hours", b"quiet_hours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__frequency_cap: _TypeAlias = _typing.Literal["frequency_cap"]  # noqa: Y015
+    _WhichOneofArgType__frequency_cap: _TypeAlias = _typing.Literal["_frequency_cap", b"_frequency_cap"]  # noqa: Y015
+    _WhichOneofReturnType__leap_day_in_march: _TypeAlias = _typing.Literal["leap_day_in_march"]  # noqa: Y015
+    _WhichOneofArgType__leap_day_in_march: _TypeAlias = _typing.Literal["_leap_day_in_march", b"_leap_day_in_march"]  # noqa: Y015
+    _WhichOneofReturnType__quiet_hours: _TypeAlias = _typing.Literal["quiet_hours"]  # noqa: Y015
+    _WhichOneofArgType__quiet_hours: _TypeAlias = _typing.Literal["_quiet_hours", b"_quiet_hours"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_cap) -> _WhichOneofReturnType__frequency_cap | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leap_day_in_march) -> _WhichOneofReturnType__leap_day_in_march | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quiet_hours) -> _WhichOneofReturnType__quiet_hours | None: ...
+
+Global___ContactRules: _TypeAlias = ContactRules  # noqa: Y015
+
+@_typing.final
+class QuietHours(_message.Message):
+    """From one time of day to another, across midnight where the end comes first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    start: _builtins.str
+    """First minute, "21:00"."""
+    end: _builtins.str
+    """First minute after them, "09:00"."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.str | None = ...,
+        end: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_start", b"_start", "end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end", b"_end", "_start", b"_start", "end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
+    _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
+    _WhichOneofReturnType__start: _TypeAlias = _typing.Literal["start"]  # noqa: Y015
+    _WhichOneofArgType__start: _TypeAlias = _typing.Literal["_start", b"_start"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end) -> _WhichOneofReturnType__end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start) -> _WhichOneofReturnType__start | None: ...
+
+Global___QuietHours: _TypeAlias = QuietHours  # noqa: Y015
+
+@_typing.final
+class FrequencyCap(_message.Message):
+    """At most so many messages in so many days."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    messages: _builtins.int
+    """Messages."""
+    days: _builtins.int
+    """Days."""
+    def __init__(
+        self,
+        *,
+        messages: _builtins.int | None = ...,
+        days: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "_messages", b"_messages", "days", b"days", "messages", b"messages"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_days", b"_days", "_messages", b"_messages", "days", b"days", "messages", b"messages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__days: _TypeAlias = _typing.Literal["days"]  # noqa: Y015
+    _WhichOneofArgType__days: _TypeAlias = _typing.Literal["_days", b"_days"]  # noqa: Y015
+    _WhichOneofReturnType__messages: _TypeAlias = _typing.Literal["messages"]  # noqa: Y015
+    _WhichOneofArgType__messages: _TypeAlias = _typing.Literal["_messages", b"_messages"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__days) -> _WhichOneofReturnType__days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__messages) -> _WhichOneofReturnType__messages | None: ...
+
+Global___FrequencyCap: _TypeAlias = FrequencyCap  # noqa: Y015
+
+@_typing.final
+class WinBackRule(_message.Message):
+    """How lost customers are won back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDOUT_SHARE_FIELD_NUMBER: _builtins.int
+    MAX_CONTACTS_FIELD_NUMBER: _builtins.int
+    WINDOW_D_FIELD_NUMBER: _builtins.int
+    holdout_share: _builtins.float
+    """Share of the lost who are left in peace, by lot, so that the effect can be measured."""
+    max_contacts: _builtins.int
+    """Contacts before somebody is given up."""
+    window_d: _builtins.int
+    """Days after which a case without a purchase ends as lost."""
+    def __init__(
+        self,
+        *,
+        holdout_share: _builtins.float | None = ...,
+        max_contacts: _builtins.int | None = ...,
+        window_d: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_holdout_share", b"_holdout_share", "_max_contacts", b"_max_contacts", "_window_d", b"_window_d", "holdout_share", b"holdout_share", "max_contacts", b"max_contacts", "window_d", b"window_d"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_holdout_share", b"_holdout_share", "_max_contacts", b"_max_contacts", "_window_d", b"_window_d", "holdout_share", b"holdout_share", "max_contacts", b"max_contacts", "window_d", b"window_d"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__holdout_share: _TypeAlias = _typing.Literal["holdout_share"]  # noqa: Y015
+    _WhichOneofArgType__holdout_share: _TypeAlias = _typing.Literal["_holdout_share", b"_holdout_share"]  # noqa: Y015
+    _WhichOneofReturnType__max_contacts: _TypeAlias = _typing.Literal["max_contacts"]  # noqa: Y015
+    _WhichOneofArgType__max_contacts: _TypeAlias = _typing.Literal["_max_contacts", b"_max_contacts"]  # noqa: Y015
+    _WhichOneofReturnType__window_d: _TypeAlias = _typing.Literal["window_d"]  # noqa: Y015
+    _WhichOneofArgType__window_d: _TypeAlias = _typing.Literal["_window_d", b"_window_d"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__holdout_share) -> _WhichOneofReturnType__holdout_share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_contacts) -> _WhichOneofReturnType__max_contacts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__window_d) -> _WhichOneofReturnType__window_d | None: ...
+
+Global___WinBackRule: _TypeAlias = WinBackRule  # noqa: Y015
 
 @_typing.final
 class TierKeeping(_message.Message):

@@ -180,8 +180,8 @@ class ListRubricsResponse(_message.Message):
 Global___ListRubricsResponse: _TypeAlias = ListRubricsResponse  # noqa: Y015
 
 @_typing.final
-class UpdateMemberRequest(_message.Message):
-    """Request of UpdateMember."""
+class SetMemberRequest(_message.Message):
+    """Request of SetMember."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -205,7 +205,7 @@ class UpdateMemberRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UpdateMemberRequest: _TypeAlias = UpdateMemberRequest  # noqa: Y015
+Global___SetMemberRequest: _TypeAlias = SetMemberRequest  # noqa: Y015
 
 @_typing.final
 class ListMembersRequest(_message.Message):

@@ -61,9 +61,9 @@ class ReviewServiceStub:
                 request_serializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.ListRubricsRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.ListRubricsResponse.FromString,
                 _registered_method=True)
-        self.UpdateMember = channel.unary_unary(
-                '/kefu.qa.v1.ReviewService/UpdateMember',
-                request_serializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.UpdateMemberRequest.SerializeToString,
+        self.SetMember = channel.unary_unary(
+                '/kefu.qa.v1.ReviewService/SetMember',
+                request_serializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.SetMemberRequest.SerializeToString,
                 response_deserializer=kefu_dot_qa_dot_v1_dot_review__pb2.Member.FromString,
                 _registered_method=True)
         self.ListMembers = channel.unary_unary(
@@ -148,7 +148,7 @@ class ReviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def UpdateMember(self, request, context):
+    def SetMember(self, request, context):
         """Says in which team somebody is, and whether they review.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -156,7 +156,7 @@ class ReviewServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMembers(self, request, context):
-        """Everybody that UpdateMember was called for.
+        """Everybody that SetMember was called for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -246,9 +246,9 @@ def add_ReviewServiceServicer_to_server(servicer, server):
                     request_deserializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.ListRubricsRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.ListRubricsResponse.SerializeToString,
             ),
-            'UpdateMember': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateMember,
-                    request_deserializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.UpdateMemberRequest.FromString,
+            'SetMember': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMember,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_review__service__pb2.SetMemberRequest.FromString,
                     response_serializer=kefu_dot_qa_dot_v1_dot_review__pb2.Member.SerializeToString,
             ),
             'ListMembers': grpc.unary_unary_rpc_method_handler(
@@ -439,7 +439,7 @@ class ReviewService:
             _registered_method=True)
 
     @staticmethod
-    def UpdateMember(request,
+    def SetMember(request,
             target,
             options=(),
             channel_credentials=None,
@@ -452,8 +452,8 @@ class ReviewService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/kefu.qa.v1.ReviewService/UpdateMember',
-            kefu_dot_qa_dot_v1_dot_review__service__pb2.UpdateMemberRequest.SerializeToString,
+            '/kefu.qa.v1.ReviewService/SetMember',
+            kefu_dot_qa_dot_v1_dot_review__service__pb2.SetMemberRequest.SerializeToString,
             kefu_dot_qa_dot_v1_dot_review__pb2.Member.FromString,
             options,
             channel_credentials,

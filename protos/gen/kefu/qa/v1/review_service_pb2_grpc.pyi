@@ -46,10 +46,10 @@ class ReviewServiceStub:
     """One version."""
     ListRubrics: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListRubricsRequest, _review_service_pb2.ListRubricsResponse]
     """All versions, latest first; at most 500."""
-    UpdateMember: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.UpdateMemberRequest, _review_pb2.Member]
+    SetMember: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.SetMemberRequest, _review_pb2.Member]
     """Says in which team somebody is, and whether they review."""
     ListMembers: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.ListMembersRequest, _review_service_pb2.ListMembersResponse]
-    """Everybody that UpdateMember was called for."""
+    """Everybody that SetMember was called for."""
     AssignReviews: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.AssignReviewsRequest, _review_service_pb2.AssignReviewsResponse]
     """Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
     own team where the profile says so. A recording that is under review already stays as it is.
@@ -95,10 +95,10 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     """One version."""
     ListRubrics: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListRubricsRequest, _review_service_pb2.ListRubricsResponse]  # type: ignore[assignment]
     """All versions, latest first; at most 500."""
-    UpdateMember: _aio.UnaryUnaryMultiCallable[_review_service_pb2.UpdateMemberRequest, _review_pb2.Member]  # type: ignore[assignment]
+    SetMember: _aio.UnaryUnaryMultiCallable[_review_service_pb2.SetMemberRequest, _review_pb2.Member]  # type: ignore[assignment]
     """Says in which team somebody is, and whether they review."""
     ListMembers: _aio.UnaryUnaryMultiCallable[_review_service_pb2.ListMembersRequest, _review_service_pb2.ListMembersResponse]  # type: ignore[assignment]
-    """Everybody that UpdateMember was called for."""
+    """Everybody that SetMember was called for."""
     AssignReviews: _aio.UnaryUnaryMultiCallable[_review_service_pb2.AssignReviewsRequest, _review_service_pb2.AssignReviewsResponse]  # type: ignore[assignment]
     """Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
     own team where the profile says so. A recording that is under review already stays as it is.
@@ -173,9 +173,9 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         """All versions, latest first; at most 500."""
 
     @_abc_1.abstractmethod
-    def UpdateMember(
+    def SetMember(
         self,
-        request: _review_service_pb2.UpdateMemberRequest,
+        request: _review_service_pb2.SetMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_pb2.Member, _abc.Awaitable[_review_pb2.Member]]:
         """Says in which team somebody is, and whether they review."""
@@ -186,7 +186,7 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _review_service_pb2.ListMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_review_service_pb2.ListMembersResponse, _abc.Awaitable[_review_service_pb2.ListMembersResponse]]:
-        """Everybody that UpdateMember was called for."""
+        """Everybody that SetMember was called for."""
 
     @_abc_1.abstractmethod
     def AssignReviews(

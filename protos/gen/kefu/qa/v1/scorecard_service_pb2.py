@@ -30,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from kefu.common.v1 import options_pb2 as kefu_dot_common_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kefu/qa/v1/scorecard_service.proto\x12\nkefu.qa.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"l\n\x06Metric\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x17\n\x0flower_is_better\x18\x03 \x01(\x08\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08\x63omputed\x18\x05 \x01(\x08\x12\r\n\x05query\x18\x06 \x01(\t\"\xca\x03\n\tScorecard\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.kefu.qa.v1.Scorecard.State\x12\x12\n\x05score\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05grade\x18\x04 \x01(\t\x12\x18\n\x0b\x63oefficient\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12(\n\x05lines\x18\x06 \x03(\x0b\x32\x19.kefu.qa.v1.ScorecardLine\x12\x12\n\nunmeasured\x18\x07 \x03(\t\x12\x10\n\x08imported\x18\x08 \x03(\t\x12\x17\n\x0fprofile_version\x18\t \x01(\t\x12\x30\n\x0c\x63ompute_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_COMPUTED\x10\x01\x12\x10\n\x0cSTATE_FROZEN\x10\x02:E\xea\x41\x42\n\x0ekefu/Scorecard\x12\x30sites/{site}/people/{person}/scorecards/{period}B\x08\n\x06_scoreB\x0e\n\x0c_coefficient\"\xe9\x01\n\rScorecardLine\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x13\n\x06target\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05value\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\x03\x12\x12\n\x05share\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06points\x18\t \x01(\x01H\x04\x88\x01\x01\x42\t\n\x07_targetB\t\n\x07_weightB\x08\n\x06_valueB\x08\n\x06_shareB\t\n\x07_points\"D\n\x12ListMetricsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\":\n\x13ListMetricsResponse\x12#\n\x07metrics\x18\x01 \x03(\x0b\x32\x12.kefu.qa.v1.Metric\"\x91\x01\n\x0bStatedValue\x12+\n\x06person\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Za-z0-9-]{1,64}$\x12-\n\x06metric\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12&\n\x05value\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41)\x00\x00\x00\x00\x00\x00\x00\x00\"\xf7\x02\n\x13StateMetricsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x42\n\x06source\x18\x03 \x01(\x0e\x32&.kefu.qa.v1.StateMetricsRequest.SourceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x06origin\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x34\n\x06values\x18\x05 \x03(\x0b\x32\x17.kefu.qa.v1.StatedValueB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x1b\n\nrequest_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\"H\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_IMPORTED\x10\x01\x12\x11\n\rSOURCE_MANUAL\x10\x02\"&\n\x14StateMetricsResponse\x12\x0e\n\x06values\x18\x01 \x01(\x05\"\x9c\x01\n\x18\x43omputeScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"/\n\x19\x43omputeScorecardsResponse\x12\x12\n\nscorecards\x18\x01 \x01(\x05\"\x9b\x01\n\x17\x46reezeScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\".\n\x18\x46reezeScorecardsResponse\x12\x12\n\nscorecards\x18\x01 \x01(\x05\"\x83\x01\n\x13GetScorecardRequest\x12l\n\x04name\x18\x01 \x01(\tB^\xbaH[rY2W^sites/[a-z0-9-]{1,40}/people/[A-Za-z0-9-]{1,64}/scorecards/[0-9]{4}-([0-9]{2}|Q[1-4])$\"\xb6\x01\n\x15ListScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x33\n\x06period\x18\x04 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\"\\\n\x16ListScorecardsResponse\x12)\n\nscorecards\x18\x01 \x03(\x0b\x32\x15.kefu.qa.v1.Scorecard\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbe\x01\n\x17\x44ryRunScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x1c\n\x07profile\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12 \n\x08pool_fen\x18\x04 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\"A\n\x18\x44ryRunScorecardsResponse\x12%\n\x05lines\x18\x01 \x03(\x0b\x32\x16.kefu.qa.v1.DryRunLine\"o\n\nDryRunLine\x12\x0e\n\x06person\x18\x01 \x01(\t\x12(\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x18.kefu.qa.v1.DryRunResult\x12\'\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x18.kefu.qa.v1.DryRunResult\"N\n\x0c\x44ryRunResult\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05grade\x18\x02 \x01(\t\x12\x11\n\tbonus_fen\x18\x03 \x01(\x03\x42\x08\n\x06_score\"\x81\x02\n\x17ListObservationsRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/people/[A-Za-z0-9-]{1,64}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12-\n\x06metric\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12\x33\n\x06period\x18\x05 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\"b\n\x18ListObservationsResponse\x12-\n\x0cobservations\x18\x01 \x03(\x0b\x32\x17.kefu.qa.v1.Observation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x80\x01\n\x0bObservation\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x0c\n\x04\x66\x61\x63t\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06object\x18\x05 \x01(\t\x12\r\n\x05\x65vent\x18\x06 \x01(\t2\x93\n\n\x10ScorecardService\x12\x8a\x01\n\x0bListMetrics\x12\x1e.kefu.qa.v1.ListMetricsRequest\x1a\x1f.kefu.qa.v1.ListMetricsResponse\":\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/{parent=sites/*}/metrics\x12\x98\x01\n\x0cStateMetrics\x12\x1f.kefu.qa.v1.StateMetricsRequest\x1a .kefu.qa.v1.StateMetricsResponse\"E\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02\'\"\"/v1/{parent=sites/*}/metrics:state:\x01*\x12\xac\x01\n\x11\x43omputeScorecards\x12$.kefu.qa.v1.ComputeScorecardsRequest\x1a%.kefu.qa.v1.ComputeScorecardsResponse\"J\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02,\"\'/v1/{parent=sites/*}/scorecards:compute:\x01*\x12\xa8\x01\n\x10\x46reezeScorecards\x12#.kefu.qa.v1.FreezeScorecardsRequest\x1a$.kefu.qa.v1.FreezeScorecardsResponse\"I\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02+\"&/v1/{parent=sites/*}/scorecards:freeze:\x01*\x12\x8e\x01\n\x0cGetScorecard\x12\x1f.kefu.qa.v1.GetScorecardRequest\x1a\x15.kefu.qa.v1.Scorecard\"F\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02*\x12(/v1/{name=sites/*/people/*/scorecards/*}\x12\x96\x01\n\x0eListScorecards\x12!.kefu.qa.v1.ListScorecardsRequest\x1a\".kefu.qa.v1.ListScorecardsResponse\"=\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=sites/*}/scorecards\x12\xa8\x01\n\x10\x44ryRunScorecards\x12#.kefu.qa.v1.DryRunScorecardsRequest\x1a$.kefu.qa.v1.DryRunScorecardsResponse\"I\x90\x02\x01\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02+\"&/v1/{parent=sites/*}/scorecards:dryRun:\x01*\x12\xa7\x01\n\x10ListObservations\x12#.kefu.qa.v1.ListObservationsRequest\x1a$.kefu.qa.v1.ListObservationsResponse\"H\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02,\x12*/v1/{parent=sites/*/people/*}/observationsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kefu/qa/v1/scorecard_service.proto\x12\nkefu.qa.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"l\n\x06Metric\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x17\n\x0flower_is_better\x18\x03 \x01(\x08\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08\x63omputed\x18\x05 \x01(\x08\x12\r\n\x05query\x18\x06 \x01(\t\"\xca\x03\n\tScorecard\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.kefu.qa.v1.Scorecard.State\x12\x12\n\x05score\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05grade\x18\x04 \x01(\t\x12\x18\n\x0b\x63oefficient\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12(\n\x05lines\x18\x06 \x03(\x0b\x32\x19.kefu.qa.v1.ScorecardLine\x12\x12\n\nunmeasured\x18\x07 \x03(\t\x12\x10\n\x08imported\x18\x08 \x03(\t\x12\x17\n\x0fprofile_version\x18\t \x01(\t\x12\x30\n\x0c\x63ompute_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"D\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_COMPUTED\x10\x01\x12\x10\n\x0cSTATE_FROZEN\x10\x02:E\xea\x41\x42\n\x0ekefu/Scorecard\x12\x30sites/{site}/people/{person}/scorecards/{period}B\x08\n\x06_scoreB\x0e\n\x0c_coefficient\"\xe9\x01\n\rScorecardLine\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x13\n\x06target\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06weight\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\x05value\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\r\n\x05\x63ount\x18\x07 \x01(\x03\x12\x12\n\x05share\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x06points\x18\t \x01(\x01H\x04\x88\x01\x01\x42\t\n\x07_targetB\t\n\x07_weightB\x08\n\x06_valueB\x08\n\x06_shareB\t\n\x07_points\"W\n\x18GetMetricRegistryRequest\x12;\n\x04name\x18\x01 \x01(\tB-\xbaH*r(2&^sites/[a-z0-9-]{1,40}/metricRegistry$\"5\n\x0eMetricRegistry\x12#\n\x07metrics\x18\x01 \x03(\x0b\x32\x12.kefu.qa.v1.Metric\"\x91\x01\n\x0bStatedValue\x12+\n\x06person\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[A-Za-z0-9-]{1,64}$\x12-\n\x06metric\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12&\n\x05value\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x65\xcd\xcd\x41)\x00\x00\x00\x00\x00\x00\x00\x00\"\xf7\x02\n\x13StateMetricsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x42\n\x06source\x18\x03 \x01(\x0e\x32&.kefu.qa.v1.StateMetricsRequest.SourceB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\x06origin\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x34\n\x06values\x18\x05 \x03(\x0b\x32\x17.kefu.qa.v1.StatedValueB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x88\'\x12\x1b\n\nrequest_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\"H\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_IMPORTED\x10\x01\x12\x11\n\rSOURCE_MANUAL\x10\x02\"&\n\x14StateMetricsResponse\x12\x0e\n\x06values\x18\x01 \x01(\x05\"\x9c\x01\n\x18\x43omputeScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"/\n\x19\x43omputeScorecardsResponse\x12\x12\n\nscorecards\x18\x01 \x01(\x05\"\x9b\x01\n\x17\x46reezeScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\".\n\x18\x46reezeScorecardsResponse\x12\x12\n\nscorecards\x18\x01 \x01(\x05\"\x83\x01\n\x13GetScorecardRequest\x12l\n\x04name\x18\x01 \x01(\tB^\xbaH[rY2W^sites/[a-z0-9-]{1,40}/people/[A-Za-z0-9-]{1,64}/scorecards/[0-9]{4}-([0-9]{2}|Q[1-4])$\"\xb6\x01\n\x15ListScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x33\n\x06period\x18\x04 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\"\\\n\x16ListScorecardsResponse\x12)\n\nscorecards\x18\x01 \x03(\x0b\x32\x15.kefu.qa.v1.Scorecard\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x17\x44ryRunScorecardsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x33\n\x06period\x18\x02 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\x12\x1c\n\x07profile\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12 \n\x08pool_fen\x18\x04 \x01(\x03\x42\x0e\xbaH\x0b\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00\x12\x1b\n\nrequest_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\"A\n\x18\x44ryRunScorecardsResponse\x12%\n\x05lines\x18\x01 \x03(\x0b\x32\x16.kefu.qa.v1.DryRunLine\"o\n\nDryRunLine\x12\x0e\n\x06person\x18\x01 \x01(\t\x12(\n\x06\x62\x65\x66ore\x18\x02 \x01(\x0b\x32\x18.kefu.qa.v1.DryRunResult\x12\'\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x18.kefu.qa.v1.DryRunResult\"N\n\x0c\x44ryRunResult\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05grade\x18\x02 \x01(\t\x12\x11\n\tbonus_fen\x18\x03 \x01(\x03\x42\x08\n\x06_score\"\x81\x02\n\x17ListObservationsRequest\x12H\n\x06parent\x18\x01 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/people/[A-Za-z0-9-]{1,64}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12-\n\x06metric\x18\x04 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,39}$\x12\x33\n\x06period\x18\x05 \x01(\tB#\xbaH r\x1e\x32\x1c^[0-9]{4}-([0-9]{2}|Q[1-4])$\"b\n\x18ListObservationsResponse\x12-\n\x0cobservations\x18\x01 \x03(\x0b\x32\x17.kefu.qa.v1.Observation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x80\x01\n\x0bObservation\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x0c\n\x04\x66\x61\x63t\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06object\x18\x05 \x01(\t\x12\r\n\x05\x65vent\x18\x06 \x01(\t2\x9f\n\n\x10ScorecardService\x12\x96\x01\n\x11GetMetricRegistry\x12$.kefu.qa.v1.GetMetricRegistryRequest\x1a\x1a.kefu.qa.v1.MetricRegistry\"?\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02#\x12!/v1/{name=sites/*/metricRegistry}\x12\x98\x01\n\x0cStateMetrics\x12\x1f.kefu.qa.v1.StateMetricsRequest\x1a .kefu.qa.v1.StateMetricsResponse\"E\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02\'\"\"/v1/{parent=sites/*}/metrics:state:\x01*\x12\xac\x01\n\x11\x43omputeScorecards\x12$.kefu.qa.v1.ComputeScorecardsRequest\x1a%.kefu.qa.v1.ComputeScorecardsResponse\"J\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02,\"\'/v1/{parent=sites/*}/scorecards:compute:\x01*\x12\xa8\x01\n\x10\x46reezeScorecards\x12#.kefu.qa.v1.FreezeScorecardsRequest\x1a$.kefu.qa.v1.FreezeScorecardsResponse\"I\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02+\"&/v1/{parent=sites/*}/scorecards:freeze:\x01*\x12\x8e\x01\n\x0cGetScorecard\x12\x1f.kefu.qa.v1.GetScorecardRequest\x1a\x15.kefu.qa.v1.Scorecard\"F\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02*\x12(/v1/{name=sites/*/people/*/scorecards/*}\x12\x96\x01\n\x0eListScorecards\x12!.kefu.qa.v1.ListScorecardsRequest\x1a\".kefu.qa.v1.ListScorecardsResponse\"=\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=sites/*}/scorecards\x12\xa8\x01\n\x10\x44ryRunScorecards\x12#.kefu.qa.v1.DryRunScorecardsRequest\x1a$.kefu.qa.v1.DryRunScorecardsResponse\"I\x90\x02\x02\x8a\xb5\x18\x11scorecards.manage\x82\xd3\xe4\x93\x02+\"&/v1/{parent=sites/*}/scorecards:dryRun:\x01*\x12\xa7\x01\n\x10ListObservations\x12#.kefu.qa.v1.ListObservationsRequest\x1a$.kefu.qa.v1.ListObservationsResponse\"H\x90\x02\x01\x8a\xb5\x18\x0fscorecards.read\x82\xd3\xe4\x93\x02,\x12*/v1/{parent=sites/*/people/*}/observationsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORECARD'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_SCORECARD']._loaded_options = None
   _globals['_SCORECARD']._serialized_options = b'\352AB\n\016kefu/Scorecard\0220sites/{site}/people/{person}/scorecards/{period}'
-  _globals['_LISTMETRICSREQUEST'].fields_by_name['parent']._loaded_options = None
-  _globals['_LISTMETRICSREQUEST'].fields_by_name['parent']._serialized_options = b'\272H\033r\0312\027^sites/[a-z0-9-]{1,40}$'
+  _globals['_GETMETRICREGISTRYREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETMETRICREGISTRYREQUEST'].fields_by_name['name']._serialized_options = b'\272H*r(2&^sites/[a-z0-9-]{1,40}/metricRegistry$'
   _globals['_STATEDVALUE'].fields_by_name['person']._loaded_options = None
   _globals['_STATEDVALUE'].fields_by_name['person']._serialized_options = b'\272H\030r\0262\024^[A-Za-z0-9-]{1,64}$'
   _globals['_STATEDVALUE'].fields_by_name['metric']._loaded_options = None
@@ -91,6 +91,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRYRUNSCORECARDSREQUEST'].fields_by_name['profile']._serialized_options = b'\272H\010r\006\020\001\030\240\215\006'
   _globals['_DRYRUNSCORECARDSREQUEST'].fields_by_name['pool_fen']._loaded_options = None
   _globals['_DRYRUNSCORECARDSREQUEST'].fields_by_name['pool_fen']._serialized_options = b'\272H\013\"\t\030\200\240\224\245\215\035(\000'
+  _globals['_DRYRUNSCORECARDSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DRYRUNSCORECARDSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTOBSERVATIONSREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTOBSERVATIONSREQUEST'].fields_by_name['parent']._serialized_options = b'\272H5r321^sites/[a-z0-9-]{1,40}/people/[A-Za-z0-9-]{1,64}$'
   _globals['_LISTOBSERVATIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -101,8 +103,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTOBSERVATIONSREQUEST'].fields_by_name['metric']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,39}$'
   _globals['_LISTOBSERVATIONSREQUEST'].fields_by_name['period']._loaded_options = None
   _globals['_LISTOBSERVATIONSREQUEST'].fields_by_name['period']._serialized_options = b'\272H r\0362\034^[0-9]{4}-([0-9]{2}|Q[1-4])$'
-  _globals['_SCORECARDSERVICE'].methods_by_name['ListMetrics']._loaded_options = None
-  _globals['_SCORECARDSERVICE'].methods_by_name['ListMetrics']._serialized_options = b'\220\002\001\212\265\030\017scorecards.read\202\323\344\223\002\036\022\034/v1/{parent=sites/*}/metrics'
+  _globals['_SCORECARDSERVICE'].methods_by_name['GetMetricRegistry']._loaded_options = None
+  _globals['_SCORECARDSERVICE'].methods_by_name['GetMetricRegistry']._serialized_options = b'\220\002\001\212\265\030\017scorecards.read\202\323\344\223\002#\022!/v1/{name=sites/*/metricRegistry}'
   _globals['_SCORECARDSERVICE'].methods_by_name['StateMetrics']._loaded_options = None
   _globals['_SCORECARDSERVICE'].methods_by_name['StateMetrics']._serialized_options = b'\220\002\002\212\265\030\021scorecards.manage\202\323\344\223\002\'\"\"/v1/{parent=sites/*}/metrics:state:\001*'
   _globals['_SCORECARDSERVICE'].methods_by_name['ComputeScorecards']._loaded_options = None
@@ -114,7 +116,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORECARDSERVICE'].methods_by_name['ListScorecards']._loaded_options = None
   _globals['_SCORECARDSERVICE'].methods_by_name['ListScorecards']._serialized_options = b'\220\002\001\212\265\030\017scorecards.read\202\323\344\223\002!\022\037/v1/{parent=sites/*}/scorecards'
   _globals['_SCORECARDSERVICE'].methods_by_name['DryRunScorecards']._loaded_options = None
-  _globals['_SCORECARDSERVICE'].methods_by_name['DryRunScorecards']._serialized_options = b'\220\002\001\212\265\030\021scorecards.manage\202\323\344\223\002+\"&/v1/{parent=sites/*}/scorecards:dryRun:\001*'
+  _globals['_SCORECARDSERVICE'].methods_by_name['DryRunScorecards']._serialized_options = b'\220\002\002\212\265\030\021scorecards.manage\202\323\344\223\002+\"&/v1/{parent=sites/*}/scorecards:dryRun:\001*'
   _globals['_SCORECARDSERVICE'].methods_by_name['ListObservations']._loaded_options = None
   _globals['_SCORECARDSERVICE'].methods_by_name['ListObservations']._serialized_options = b'\220\002\001\212\265\030\017scorecards.read\202\323\344\223\002,\022*/v1/{parent=sites/*/people/*}/observations'
   _globals['_METRIC']._serialized_start=232
@@ -125,46 +127,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORECARD_STATE']._serialized_end=704
   _globals['_SCORECARDLINE']._serialized_start=804
   _globals['_SCORECARDLINE']._serialized_end=1037
-  _globals['_LISTMETRICSREQUEST']._serialized_start=1039
-  _globals['_LISTMETRICSREQUEST']._serialized_end=1107
-  _globals['_LISTMETRICSRESPONSE']._serialized_start=1109
-  _globals['_LISTMETRICSRESPONSE']._serialized_end=1167
-  _globals['_STATEDVALUE']._serialized_start=1170
-  _globals['_STATEDVALUE']._serialized_end=1315
-  _globals['_STATEMETRICSREQUEST']._serialized_start=1318
-  _globals['_STATEMETRICSREQUEST']._serialized_end=1693
-  _globals['_STATEMETRICSREQUEST_SOURCE']._serialized_start=1621
-  _globals['_STATEMETRICSREQUEST_SOURCE']._serialized_end=1693
-  _globals['_STATEMETRICSRESPONSE']._serialized_start=1695
-  _globals['_STATEMETRICSRESPONSE']._serialized_end=1733
-  _globals['_COMPUTESCORECARDSREQUEST']._serialized_start=1736
-  _globals['_COMPUTESCORECARDSREQUEST']._serialized_end=1892
-  _globals['_COMPUTESCORECARDSRESPONSE']._serialized_start=1894
-  _globals['_COMPUTESCORECARDSRESPONSE']._serialized_end=1941
-  _globals['_FREEZESCORECARDSREQUEST']._serialized_start=1944
-  _globals['_FREEZESCORECARDSREQUEST']._serialized_end=2099
-  _globals['_FREEZESCORECARDSRESPONSE']._serialized_start=2101
-  _globals['_FREEZESCORECARDSRESPONSE']._serialized_end=2147
-  _globals['_GETSCORECARDREQUEST']._serialized_start=2150
-  _globals['_GETSCORECARDREQUEST']._serialized_end=2281
-  _globals['_LISTSCORECARDSREQUEST']._serialized_start=2284
-  _globals['_LISTSCORECARDSREQUEST']._serialized_end=2466
-  _globals['_LISTSCORECARDSRESPONSE']._serialized_start=2468
-  _globals['_LISTSCORECARDSRESPONSE']._serialized_end=2560
-  _globals['_DRYRUNSCORECARDSREQUEST']._serialized_start=2563
-  _globals['_DRYRUNSCORECARDSREQUEST']._serialized_end=2753
-  _globals['_DRYRUNSCORECARDSRESPONSE']._serialized_start=2755
-  _globals['_DRYRUNSCORECARDSRESPONSE']._serialized_end=2820
-  _globals['_DRYRUNLINE']._serialized_start=2822
-  _globals['_DRYRUNLINE']._serialized_end=2933
-  _globals['_DRYRUNRESULT']._serialized_start=2935
-  _globals['_DRYRUNRESULT']._serialized_end=3013
-  _globals['_LISTOBSERVATIONSREQUEST']._serialized_start=3016
-  _globals['_LISTOBSERVATIONSREQUEST']._serialized_end=3273
-  _globals['_LISTOBSERVATIONSRESPONSE']._serialized_start=3275
-  _globals['_LISTOBSERVATIONSRESPONSE']._serialized_end=3373
-  _globals['_OBSERVATION']._serialized_start=3376
-  _globals['_OBSERVATION']._serialized_end=3504
-  _globals['_SCORECARDSERVICE']._serialized_start=3507
-  _globals['_SCORECARDSERVICE']._serialized_end=4806
+  _globals['_GETMETRICREGISTRYREQUEST']._serialized_start=1039
+  _globals['_GETMETRICREGISTRYREQUEST']._serialized_end=1126
+  _globals['_METRICREGISTRY']._serialized_start=1128
+  _globals['_METRICREGISTRY']._serialized_end=1181
+  _globals['_STATEDVALUE']._serialized_start=1184
+  _globals['_STATEDVALUE']._serialized_end=1329
+  _globals['_STATEMETRICSREQUEST']._serialized_start=1332
+  _globals['_STATEMETRICSREQUEST']._serialized_end=1707
+  _globals['_STATEMETRICSREQUEST_SOURCE']._serialized_start=1635
+  _globals['_STATEMETRICSREQUEST_SOURCE']._serialized_end=1707
+  _globals['_STATEMETRICSRESPONSE']._serialized_start=1709
+  _globals['_STATEMETRICSRESPONSE']._serialized_end=1747
+  _globals['_COMPUTESCORECARDSREQUEST']._serialized_start=1750
+  _globals['_COMPUTESCORECARDSREQUEST']._serialized_end=1906
+  _globals['_COMPUTESCORECARDSRESPONSE']._serialized_start=1908
+  _globals['_COMPUTESCORECARDSRESPONSE']._serialized_end=1955
+  _globals['_FREEZESCORECARDSREQUEST']._serialized_start=1958
+  _globals['_FREEZESCORECARDSREQUEST']._serialized_end=2113
+  _globals['_FREEZESCORECARDSRESPONSE']._serialized_start=2115
+  _globals['_FREEZESCORECARDSRESPONSE']._serialized_end=2161
+  _globals['_GETSCORECARDREQUEST']._serialized_start=2164
+  _globals['_GETSCORECARDREQUEST']._serialized_end=2295
+  _globals['_LISTSCORECARDSREQUEST']._serialized_start=2298
+  _globals['_LISTSCORECARDSREQUEST']._serialized_end=2480
+  _globals['_LISTSCORECARDSRESPONSE']._serialized_start=2482
+  _globals['_LISTSCORECARDSRESPONSE']._serialized_end=2574
+  _globals['_DRYRUNSCORECARDSREQUEST']._serialized_start=2577
+  _globals['_DRYRUNSCORECARDSREQUEST']._serialized_end=2796
+  _globals['_DRYRUNSCORECARDSRESPONSE']._serialized_start=2798
+  _globals['_DRYRUNSCORECARDSRESPONSE']._serialized_end=2863
+  _globals['_DRYRUNLINE']._serialized_start=2865
+  _globals['_DRYRUNLINE']._serialized_end=2976
+  _globals['_DRYRUNRESULT']._serialized_start=2978
+  _globals['_DRYRUNRESULT']._serialized_end=3056
+  _globals['_LISTOBSERVATIONSREQUEST']._serialized_start=3059
+  _globals['_LISTOBSERVATIONSREQUEST']._serialized_end=3316
+  _globals['_LISTOBSERVATIONSRESPONSE']._serialized_start=3318
+  _globals['_LISTOBSERVATIONSRESPONSE']._serialized_end=3416
+  _globals['_OBSERVATION']._serialized_start=3419
+  _globals['_OBSERVATION']._serialized_end=3547
+  _globals['_SCORECARDSERVICE']._serialized_start=3550
+  _globals['_SCORECARDSERVICE']._serialized_end=4861
 # @@protoc_insertion_point(module_scope)

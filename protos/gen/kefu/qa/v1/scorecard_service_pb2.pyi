@@ -232,30 +232,30 @@ class ScorecardLine(_message.Message):
 Global___ScorecardLine: _TypeAlias = ScorecardLine  # noqa: Y015
 
 @_typing.final
-class ListMetricsRequest(_message.Message):
-    """Request of ListMetrics."""
+class GetMetricRegistryRequest(_message.Message):
+    """Request of GetMetricRegistry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PARENT_FIELD_NUMBER: _builtins.int
-    parent: _builtins.str
-    """The site, sites/{site}."""
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """sites/{site}/metricRegistry."""
     def __init__(
         self,
         *,
-        parent: _builtins.str = ...,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListMetricsRequest: _TypeAlias = ListMetricsRequest  # noqa: Y015
+Global___GetMetricRegistryRequest: _TypeAlias = GetMetricRegistryRequest  # noqa: Y015
 
 @_typing.final
-class ListMetricsResponse(_message.Message):
-    """Response of ListMetrics."""
+class MetricRegistry(_message.Message):
+    """The registry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -275,7 +275,7 @@ class ListMetricsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListMetricsResponse: _TypeAlias = ListMetricsResponse  # noqa: Y015
+Global___MetricRegistry: _TypeAlias = MetricRegistry  # noqa: Y015
 
 @_typing.final
 class StatedValue(_message.Message):
@@ -594,6 +594,7 @@ class DryRunScorecardsRequest(_message.Message):
     PERIOD_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     POOL_FEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """The site, sites/{site}."""
     period: _builtins.str
@@ -602,6 +603,8 @@ class DryRunScorecardsRequest(_message.Message):
     """The other version, YAML as in the site's file."""
     pool_fen: _builtins.int
     """A pool to share by score times coefficient, fen; 0: none."""
+    request_id: _builtins.str
+    """Idempotency key, a UUID chosen by the caller; nothing is written, so a repetition computes again."""
     def __init__(
         self,
         *,
@@ -609,10 +612,11 @@ class DryRunScorecardsRequest(_message.Message):
         period: _builtins.str = ...,
         profile: _builtins.str = ...,
         pool_fen: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "period", b"period", "pool_fen", b"pool_fen", "profile", b"profile"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "period", b"period", "pool_fen", b"pool_fen", "profile", b"profile", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,10 +35,10 @@ class ScorecardServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ListMetrics = channel.unary_unary(
-                '/kefu.qa.v1.ScorecardService/ListMetrics',
-                request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsRequest.SerializeToString,
-                response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsResponse.FromString,
+        self.GetMetricRegistry = channel.unary_unary(
+                '/kefu.qa.v1.ScorecardService/GetMetricRegistry',
+                request_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.GetMetricRegistryRequest.SerializeToString,
+                response_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.MetricRegistry.FromString,
                 _registered_method=True)
         self.StateMetrics = channel.unary_unary(
                 '/kefu.qa.v1.ScorecardService/StateMetrics',
@@ -81,7 +81,7 @@ class ScorecardServiceServicer:
     """Metrics of people's work, and scorecards made of them by the method of the site's profile.
     """
 
-    def ListMetrics(self, request, context):
+    def GetMetricRegistry(self, request, context):
         """The registry: every metric with its unit, direction, source and the query that reproduces it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,10 +144,10 @@ class ScorecardServiceServicer:
 
 def add_ScorecardServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ListMetrics': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListMetrics,
-                    request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsRequest.FromString,
-                    response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsResponse.SerializeToString,
+            'GetMetricRegistry': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetricRegistry,
+                    request_deserializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.GetMetricRegistryRequest.FromString,
+                    response_serializer=kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.MetricRegistry.SerializeToString,
             ),
             'StateMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.StateMetrics,
@@ -197,7 +197,7 @@ class ScorecardService:
     """
 
     @staticmethod
-    def ListMetrics(request,
+    def GetMetricRegistry(request,
             target,
             options=(),
             channel_credentials=None,
@@ -210,9 +210,9 @@ class ScorecardService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/kefu.qa.v1.ScorecardService/ListMetrics',
-            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsRequest.SerializeToString,
-            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.ListMetricsResponse.FromString,
+            '/kefu.qa.v1.ScorecardService/GetMetricRegistry',
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.GetMetricRegistryRequest.SerializeToString,
+            kefu_dot_qa_dot_v1_dot_scorecard__service__pb2.MetricRegistry.FromString,
             options,
             channel_credentials,
             insecure,

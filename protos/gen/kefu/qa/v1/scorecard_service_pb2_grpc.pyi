@@ -33,7 +33,7 @@ class ScorecardServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScorecardServiceAsyncStub: ...
-    ListMetrics: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListMetricsRequest, _scorecard_service_pb2.ListMetricsResponse]
+    GetMetricRegistry: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.GetMetricRegistryRequest, _scorecard_service_pb2.MetricRegistry]
     """The registry: every metric with its unit, direction, source and the query that reproduces it."""
     StateMetrics: _grpc.UnaryUnaryMultiCallable[_scorecard_service_pb2.StateMetricsRequest, _scorecard_service_pb2.StateMetricsResponse]
     """Keeps values that no event gives, labelled by their source, beside computed ones and never in their place. The same
@@ -62,7 +62,7 @@ class ScorecardServiceAsyncStub(ScorecardServiceStub):
     """Metrics of people's work, and scorecards made of them by the method of the site's profile."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ListMetrics: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.ListMetricsRequest, _scorecard_service_pb2.ListMetricsResponse]  # type: ignore[assignment]
+    GetMetricRegistry: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.GetMetricRegistryRequest, _scorecard_service_pb2.MetricRegistry]  # type: ignore[assignment]
     """The registry: every metric with its unit, direction, source and the query that reproduces it."""
     StateMetrics: _aio.UnaryUnaryMultiCallable[_scorecard_service_pb2.StateMetricsRequest, _scorecard_service_pb2.StateMetricsResponse]  # type: ignore[assignment]
     """Keeps values that no event gives, labelled by their source, beside computed ones and never in their place. The same
@@ -90,11 +90,11 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
     """Metrics of people's work, and scorecards made of them by the method of the site's profile."""
 
     @_abc_1.abstractmethod
-    def ListMetrics(
+    def GetMetricRegistry(
         self,
-        request: _scorecard_service_pb2.ListMetricsRequest,
+        request: _scorecard_service_pb2.GetMetricRegistryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_scorecard_service_pb2.ListMetricsResponse, _abc.Awaitable[_scorecard_service_pb2.ListMetricsResponse]]:
+    ) -> _typing.Union[_scorecard_service_pb2.MetricRegistry, _abc.Awaitable[_scorecard_service_pb2.MetricRegistry]]:
         """The registry: every metric with its unit, direction, source and the query that reproduces it."""
 
     @_abc_1.abstractmethod
