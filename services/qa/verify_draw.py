@@ -116,7 +116,7 @@ def verify(record: dict[str, Any], frame_path: str) -> str:
     """Check everything that the record claims; returns a line for people."""
     secret = bytes.fromhex(record["secret"])
     expect(hashlib.sha256(secret).hexdigest() == record["commitment"], "the secret is not the one committed to")
-    expect(record["committed_at"] < record["frozen_after"], "the seed was committed too late to be fair")
+    expect(record["committed_at"] <= record["frozen_after"], "the seed was committed too late to be fair")
     weekly = record["kind"] == "RANDOM"
     expect(not weekly or record["frozen_after"] == record["period_start"], "a week's seed precedes the week itself")
     header, ids, ended, person, channel, risk = open_frame(frame_path, record["frame_sha256"])

@@ -75,7 +75,7 @@ def call(stack: Stack) -> str:
 def talk(stack: Stack) -> str:
     """A conversation with a telephone number in it, served and closed; its id."""
     scene = Scene(stack.home)
-    scene.presence(wangfang="AVAILABLE", liqiang="AVAILABLE")
+    scene.presence(wangfang="AVAILABLE")
     conversation, customer = scene.ask("王芳", "我的手机是13800138000，快递到哪了")
     colleague = scene.answer(conversation, "好的，马上为您查询")
     assert colleague is not None

@@ -85,6 +85,8 @@ class Draws:
         """Draw at once from the last days, with the seed that was committed to before; returns the draw's id."""
         async with self._database.transaction(sites=[profile.site]) as tx:
             await self.commit(tx, profile)
+        # of its own, so that the promise is out before the frame's instant even where it is the site's first
+        async with self._database.transaction(sites=[profile.site]) as tx:
             commitment = await store.spot(tx, profile.site)
             now = tx.now
         assert commitment is not None  # `commit` has just made sure

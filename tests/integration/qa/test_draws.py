@@ -291,7 +291,6 @@ async def test_a_spot_check_is_drawn_at_once_from_a_seed_that_was_promised_befor
 ) -> None:
     now = database.clock.now()
     site.profile = profiles.at(LIVE, now)
-    await site.commit(now - timedelta(days=3))
     for number in range(12):
         await site.record("host-1", now - timedelta(hours=number + 1), channel="LIVE")
     request = api.CreateSpotCheckRequest(parent=f"sites/{LIVE}", number=4, days=7, reason="a tip")

@@ -4,6 +4,320 @@
  */
 
 export interface paths {
+    "/v1/sites/{site}/campaigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's campaigns, newest first
+         * @description The site's campaigns, newest first.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_ListCampaigns"];
+        put?: never;
+        /**
+         * Drafts a campaign
+         * @description Drafts a campaign. INVALID_ARGUMENT on `campaign.segment` says what is wrong with a segment.
+         *
+         *     Permission: `campaigns.write`.
+         */
+        post: operations["crm_CreateCampaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/campaigns/{campaign}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One campaign
+         * @description One campaign. NOT_FOUND.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_GetCampaign"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/campaigns/{campaign}:preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who would get what if it began now, who is held back, who is barred and why
+         * @description Who would get what if it began now, who is held back, who is barred and why. Writes nothing.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_PreviewCampaign"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/campaigns/{campaign}:approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approves a draft
+         * @description Approves a draft. FAILED_PRECONDITION GUARD_NOT_MET SAME_PERSON for its author.
+         *
+         *     Permission: `campaigns.approve`.
+         */
+        post: operations["crm_ApproveCampaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/campaigns/{campaign}:schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets an approved campaign begin
+         * @description Lets an approved campaign begin. INVALID_ARGUMENT for a time in the past.
+         *
+         *     Permission: `campaigns.write`.
+         */
+        post: operations["crm_ScheduleCampaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/campaigns/{campaign}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends a campaign before its time: what has not left stays
+         * @description Ends a campaign before its time: what has not left stays. FAILED_PRECONDITION GUARD_NOT_MET without a reason.
+         *
+         *     Permission: `campaigns.write`.
+         */
+        post: operations["crm_CancelCampaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/campaigns/{campaign}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What it did: messages by state, and the lift over the held back with its interval
+         * @description What it did: messages by state, and the lift over the held back with its interval.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_GetCampaignResult"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/customers/{customer}/commitments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Records a promise to a customer; it is broken at due_time unless it was kept
+         * @description Records a promise to a customer; it is broken at due_time unless it was kept. INVALID_ARGUMENT for a time in the past.
+         *
+         *     Permission: `care.write`.
+         */
+        post: operations["crm_RecordCommitment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/commitments/{commitment}:keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes how a promise was kept
+         * @description Notes how a promise was kept. FAILED_PRECONDITION WRONG_STATE once it is kept or broken, GUARD_NOT_MET without a note.
+         *
+         *     Permission: `care.write`.
+         */
+        post: operations["crm_KeepCommitment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/commitments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Promises by due time
+         * @description Promises by due time.
+         *
+         *     Permission: `care.read`.
+         */
+        get: operations["crm_ListCommitments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/commitmentReport": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How everybody keeps their word
+         * @description How everybody keeps their word.
+         *
+         *     Permission: `care.read`.
+         */
+        get: operations["crm_GetCommitmentReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/contactTasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Old customers with whom somebody should have a word, longest waiting first
+         * @description Old customers with whom somebody should have a word, longest waiting first.
+         *
+         *     Permission: `care.read`.
+         */
+        get: operations["crm_ListContactTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/contactTasks/{contactTask}:complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes what came of the contact
+         * @description Notes what came of the contact. FAILED_PRECONDITION GUARD_NOT_MET without a note, WRONG_STATE once it has ended.
+         *
+         *     Permission: `care.write`.
+         */
+        post: operations["crm_CompleteContactTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/contactTasks/{contactTask}:skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets a task be, with a reason
+         * @description Lets a task be, with a reason.
+         *
+         *     Permission: `care.write`.
+         */
+        post: operations["crm_SkipContactTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/customers": {
         parameters: {
             query?: never;
@@ -715,6 +1029,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/surveys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's surveys, newest first
+         * @description The site's surveys, newest first.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_ListSurveys"];
+        put?: never;
+        /**
+         * Drafts a survey and its campaign
+         * @description Drafts a survey and its campaign. INVALID_ARGUMENT on `survey.body` without {answer}, on `survey.satisfied_from` off the scale.
+         *
+         *     Permission: `campaigns.write`.
+         */
+        post: operations["crm_CreateSurvey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/surveys/{survey}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One survey
+         * @description One survey. NOT_FOUND.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_GetSurvey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/surveyAnswers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers by the token of an invitation, once
+         * @description Answers by the token of an invitation, once. NOT_FOUND for a token that is none, ALREADY_EXISTS for a second answer, FAILED_PRECONDITION WRONG_STATE once the survey is over.
+         *
+         *     Permission: `surveys.answer`.
+         */
+        post: operations["crm_AnswerSurvey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/surveys/{survey}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Answers with what people wrote, latest first
+         * @description Answers with what people wrote, latest first.
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_ListSurveyAnswers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/surveys/{survey}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What came of it, with 95 % intervals (Wilson 1927)
+         * @description What came of it, with 95 % intervals (Wilson 1927).
+         *
+         *     Permission: `campaigns.read`.
+         */
+        get: operations["crm_GetSurveyReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/customers/{customer}/standing": {
         parameters: {
             query?: never;
@@ -795,6 +1225,138 @@ export interface paths {
          *     Permission: `tiers.read`.
          */
         get: operations["crm_QuoteDiscount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/preferenceReport": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What customers of each tier like and how they want to be reached, most frequent first
+         * @description What customers of each tier like and how they want to be reached, most frequent first.
+         *
+         *     Permission: `tiers.read`.
+         */
+        get: operations["crm_GetPreferenceReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/winBacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Cases, oldest first
+         * @description Cases, oldest first.
+         *
+         *     Permission: `winbacks.read`.
+         */
+        get: operations["crm_ListWinBacks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/winBacks/{winBack}:plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says why the customer was lost and what they are offered
+         * @description Says why the customer was lost and what they are offered. FAILED_PRECONDITION GUARD_NOT_MET HELD_BACK, REASON_MISSING or OFFER_MISSING.
+         *
+         *     Permission: `winbacks.write`.
+         */
+        post: operations["crm_PlanWinBack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/winBacks/{winBack}:contact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes a personal contact; the coupon goes along with the first
+         * @description Notes a personal contact; the coupon goes along with the first. FAILED_PRECONDITION GUARD_NOT_MET NOTE_MISSING or ATTEMPTS_USED_UP.
+         *
+         *     Permission: `winbacks.write`.
+         */
+        post: operations["crm_ContactWinBack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/winBacks/{winBack}:respond": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes what the customer said
+         * @description Notes what the customer said.
+         *
+         *     Permission: `winbacks.write`.
+         */
+        post: operations["crm_RespondWinBack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/winBackReport": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why customers were lost, and what winning them back is worth against those left in peace
+         * @description Why customers were lost, and what winning them back is worth against those left in peace.
+         *
+         *     Permission: `winbacks.read`.
+         */
+        get: operations["crm_GetWinBackReport"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1730,6 +2292,1465 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/appraisals:open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Opens an appraisal for everybody with figures of a period that is over, and computes their scorecards
+         * @description Opens an appraisal for everybody with figures of a period that is over, and computes their scorecards. Again it
+         *     opens for whoever came late. GUARD_NOT_MET (PERIOD_LASTS, OTHER_PERIOD).
+         *
+         *     Permission: `appraisals.manage`.
+         */
+        post: operations["qa_OpenAppraisals"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One appraisal
+         * @description One appraisal. Without `appraisals.manage` only one's own, once published.
+         *
+         *     Permission: `appraisals.read`.
+         */
+        get: operations["qa_GetAppraisal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Appraisals, latest first
+         * @description Appraisals, latest first. Without `appraisals.manage` only one's own, once published.
+         *
+         *     Permission: `appraisals.read`.
+         */
+        get: operations["qa_ListAppraisals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A supervisor's marks of every dimension of the profile; anew they take the place of those before
+         * @description A supervisor's marks of every dimension of the profile; anew they take the place of those before.
+         *
+         *     Permission: `appraisals.manage`.
+         */
+        post: operations["qa_RateAppraisal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:ratePeer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A colleague's mark; nobody learns whose
+         * @description A colleague's mark; nobody learns whose. Not by oneself (ONLY_ONE_MAY). The mean counts and is shown once as many
+         *     have rated as the profile asks for.
+         *
+         *     Permission: `appraisals.answer`.
+         */
+        post: operations["qa_RatePeer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:finalise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Brings the parts together and freezes the scorecard
+         * @description Brings the parts together and freezes the scorecard. GUARD_NOT_MET (PART_MISSING) names what is missing.
+         *
+         *     Permission: `appraisals.manage`.
+         */
+        post: operations["qa_FinaliseAppraisal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shows it to whom it is about
+         * @description Shows it to whom it is about. The top grade is proposed for a bonus where the site gives one, a failed one opens
+         *     coaching.
+         *
+         *     Permission: `appraisals.manage`.
+         */
+        post: operations["qa_PublishAppraisal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whom it is about has read it (ONLY_ONE_MAY for others)
+         * @description Whom it is about has read it (ONLY_ONE_MAY for others).
+         *
+         *     Permission: `appraisals.answer`.
+         */
+        post: operations["qa_AcknowledgeAppraisal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:appeal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whom it is about does not agree (ONLY_ONE_MAY for others)
+         * @description Whom it is about does not agree (ONLY_ONE_MAY for others). GUARD_NOT_MET (WINDOW_OVER).
+         *
+         *     Permission: `appraisals.answer`.
+         */
+        post: operations["qa_AppealAppraisal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upholds it, or has it collected anew
+         * @description Upholds it, or has it collected anew. SECOND_PERSON for the supervisor who marked and for whom it is about.
+         *
+         *     Permission: `appraisals.manage`.
+         */
+        post: operations["qa_DecideAppeal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/appraisals/{appraisal}:close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Closes it with a plan for each miss
+         * @description Closes it with a plan for each miss. GUARD_NOT_MET: PLAN_MISSING names the misses without one, OUTCOME_MISSING where
+         *     a failed one leads to nothing, MINUTES_MISSING where a quarter has no minutes of its review meeting.
+         *
+         *     Permission: `appraisals.manage`.
+         */
+        post: operations["qa_CloseAppraisal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/bonusPools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Computes a month's pool: the base moves with the team's goal and is shared by published appraisals, times the month's co
+         * @description Computes a month's pool: the base moves with the team's goal and is shared by published appraisals, times the month's
+         *     coefficient of ratings; nobody without one has a line. PROFILE_FORBIDS where the profile says nothing of pay,
+         *     GUARD_NOT_MET (REVIEWERS_DO_NOT_AGREE) where reviews feed it and the last calibration is below the threshold.
+         *
+         *     Permission: `matters.manage`.
+         */
+        post: operations["qa_CreateBonusPool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/bonusPools/{bonusPool}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A month's pool with its lines
+         * @description A month's pool with its lines.
+         *
+         *     Permission: `matters.manage`.
+         */
+        get: operations["qa_GetBonusPool"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/bonusPools/{bonusPool}:approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approves it
+         * @description Approves it. SECOND_PERSON for who computed it.
+         *
+         *     Permission: `matters.approve`.
+         */
+        post: operations["qa_ApproveBonusPool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/bonusPools/{bonusPool}:distribute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes that an approved one was paid out
+         * @description Notes that an approved one was paid out.
+         *
+         *     Permission: `matters.approve`.
+         */
+        post: operations["qa_DistributeBonusPool"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/people/{person}/annualAward": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the award of a year's best comes to for somebody: the mean monthly bonus times the profile's factor
+         * @description What the award of a year's best comes to for somebody: the mean monthly bonus times the profile's factor.
+         *
+         *     Permission: `matters.manage`.
+         */
+        get: operations["qa_GetAnnualAward"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/calibrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Opens a session
+         * @description Opens a session. INVALID_FIELD for a recording of one of the reviewers.
+         *
+         *     Permission: `reviews.manage`.
+         */
+        post: operations["qa_CreateCalibration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/calibrations/{calibration}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A session
+         * @description A session. While it is open one sees only one's own marks; the others' once it is closed.
+         *
+         *     Permission: `reviews.write`.
+         */
+        get: operations["qa_GetCalibration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/calibrations/{calibration}:mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A reviewer's mark of one recording
+         * @description A reviewer's mark of one recording. ONLY_ONE_MAY for who is not among the reviewers.
+         *
+         *     Permission: `reviews.write`.
+         */
+        post: operations["qa_MarkCalibration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/calibrations/{calibration}:close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Closes it: how far the reviewers agree beyond chance, and how severe each one is
+         * @description Closes it: how far the reviewers agree beyond chance, and how severe each one is. GUARD_NOT_MET (MARKS_MISSING).
+         *
+         *     Permission: `reviews.manage`.
+         */
+        post: operations["qa_CloseCalibration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/seedCommitments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The hashes of seeds that are kept secret until their draw is made, latest first
+         * @description The hashes of seeds that are kept secret until their draw is made, latest first.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_ListCommitments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's draws, latest first
+         * @description The site's draws, latest first.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_ListDraws"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws/{draw}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One draw
+         * @description One draw.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_GetDraw"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws/{draw}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The recordings drawn, replacements included
+         * @description The recordings drawn, replacements included.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_ListSamples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws/{draw}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The published record (DRAW.json): with the frame, all that verify-draw needs
+         * @description The published record (DRAW.json): with the frame, all that verify-draw needs.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_GetDrawRecord"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws/{draw}/frame": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A piece of a draw's frame
+         * @description A piece of a draw's frame.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_ReadFrame"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/drawVerifier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The program that runs a draw again: one file, for any Python, without anything of Kefu
+         * @description The program that runs a draw again: one file, for any Python, without anything of Kefu.
+         *
+         *     Permission: `draws.read`.
+         */
+        get: operations["qa_GetVerifier"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws:spotCheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Draws at once from the recordings of the last days, for a spot check
+         * @description Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
+         *     never counts among the random draws of the week.
+         *
+         *     Permission: `draws.create`.
+         */
+        post: operations["qa_CreateSpotCheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/draws/{draw}/samples/{sample}:replace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the seed
+         * @description Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
+         *     seed. DRAW_REFUSED when it was not drawn or was replaced already.
+         *
+         *     Permission: `draws.replace`.
+         */
+        post: operations["qa_ReplaceSample"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/matters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Matters, latest first
+         * @description Matters, latest first. Without `matters.manage` only what concerns oneself.
+         *
+         *     Permission: `matters.read`.
+         */
+        get: operations["qa_ListMatters"];
+        put?: never;
+        /**
+         * Begins a matter
+         * @description Begins a matter. Actions and proposals are open to everybody, the rest to who manages matters (ONLY_ONE_MAY).
+         *     PROFILE_FORBIDS a penalty that is not on the site's ladder for its severity, a fine where fines are not lawful, and
+         *     an award that the site does not give. GUARD_NOT_MET (APPRAISAL_NOT_PUBLISHED) for a bonus without one.
+         *
+         *     Permission: `matters.write`.
+         */
+        post: operations["qa_CreateMatter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/matters/{matter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One matter with its steps
+         * @description One matter with its steps. Without `matters.manage` only what concerns oneself.
+         *
+         *     Permission: `matters.read`.
+         */
+        get: operations["qa_GetMatter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/matters/{matter}:step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a step of the life cycle: action: start, finish (with its effect), verify (by another), resume, drop; proposal: tr
+         * @description Takes a step of the life cycle:
+         *     action: start, finish (with its effect), verify (by another), resume, drop;
+         *     proposal: try, prove (with its effect), reward, decline;
+         *     violation: confirm (by another), dismiss;
+         *     penalty: approve_minor, or second and approve (by two people), appeal (by whom it concerns), apply, uphold, revoke;
+         *     reward: approve (by another), grant, pay, refuse.
+         *     WRONG_STATE names the steps that are open now, GUARD_NOT_MET what has to be so first.
+         *
+         *     Permission: `matters.write`.
+         */
+        post: operations["qa_StepMatter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's recordings, latest end first
+         * @description The site's recordings, latest end first.
+         *
+         *     Permission: `recordings.read`.
+         */
+        get: operations["qa_ListRecordings"];
+        put?: never;
+        /**
+         * Registers the recording of a live session or of a call taken outside of intake; again for the same subject and kind it r
+         * @description Registers the recording of a live session or of a call taken outside of intake; again for the same subject and kind
+         *     it returns the first. Content that has not come within the grace time raises an alert.
+         *
+         *     Permission: `recordings.register`.
+         */
+        post: operations["qa_RegisterRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One recording
+         * @description One recording.
+         *
+         *     Permission: `recordings.read`.
+         */
+        get: operations["qa_GetRecording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}:startUpload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Announces the content of a recording of sound or picture, and says which parts have come: begin with it, and begin again
+         * @description Announces the content of a recording of sound or picture, and says which parts have come: begin with it, and begin
+         *     again with it after a break. CONTENT_REFUSED where other content is on its way or there; WRONG_STATE for a transcript.
+         *
+         *     Permission: `recordings.register`.
+         */
+        post: operations["qa_StartUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}:uploadPart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Brings one part; the same part again changes nothing
+         * @description Brings one part; the same part again changes nothing. CONTENT_REFUSED when its size or checksum is not what was
+         *     announced, when another part has come for the place, or when the first one does not begin like its media type.
+         *
+         *     Permission: `recordings.register`.
+         */
+        post: operations["qa_UploadPart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}:completeUpload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends an upload: every part must have come, the checksum agree, and the file be whole as its container tells
+         * @description Ends an upload: every part must have come, the checksum agree, and the file be whole as its container tells.
+         *     CONTENT_REFUSED otherwise; with a wrong checksum or a broken file the parts are dropped, so that it may begin again.
+         *
+         *     Permission: `recordings.register`.
+         */
+        post: operations["qa_CompleteUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}/playbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Opens a recording for the caller, for a quarter of an hour, and notes it in the audit log
+         * @description Opens a recording for the caller, for a quarter of an hour, and notes it in the audit log. A transcript shows no
+         *     personal data; `unmasked` needs the permission recordings.unmask as well. CONTENT_REFUSED where there is nothing to play.
+         *
+         *     Permission: `recordings.play`.
+         */
+        post: operations["qa_StartPlayback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}/playbacks/{playback}:read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A piece of sound or picture
+         * @description A piece of sound or picture. PERMISSION_MISSING with another person's playback, NOT_FOUND once it ended.
+         *
+         *     Permission: `recordings.play`.
+         */
+        get: operations["qa_ReadContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}/playbacks/{playback}:transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The messages of a conversation, oldest first, as intake has them now
+         * @description The messages of a conversation, oldest first, as intake has them now.
+         *
+         *     Permission: `recordings.play`.
+         */
+        get: operations["qa_GetTranscript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}:hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps a content whatever its age and whoever asks to be forgotten, until the hold is lifted
+         * @description Keeps a content whatever its age and whoever asks to be forgotten, until the hold is lifted.
+         *
+         *     Permission: `recordings.hold`.
+         */
+        post: operations["qa_HoldRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}:release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lifts a hold; what should have gone meanwhile goes now
+         * @description Lifts a hold; what should have gone meanwhile goes now.
+         *
+         *     Permission: `recordings.hold`.
+         */
+        post: operations["qa_ReleaseRecording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/recordings/{recording}/deletionProof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Proof that a content is gone: when its key was destroyed and its parts deleted
+         * @description Proof that a content is gone: when its key was destroyed and its parts deleted. NOT_FOUND while it is there.
+         *
+         *     Permission: `recordings.read`.
+         */
+        get: operations["qa_GetDeletionProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rubrics:propose": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A rubric of what the site's regimes ask of service, weighed alike; it is stored nowhere
+         * @description A rubric of what the site's regimes ask of service, weighed alike; it is stored nowhere.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_ProposeRubric"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rubrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All versions, latest first; at most 500
+         * @description All versions, latest first; at most 500.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_ListRubrics"];
+        put?: never;
+        /**
+         * Writes the next version of a series, as a draft
+         * @description Writes the next version of a series, as a draft. INVALID_FIELD where weights do not make 100 %, ids are used twice
+         *     or limits lie off the site's scale.
+         *
+         *     Permission: `reviews.manage`.
+         */
+        post: operations["qa_CreateRubric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rubrics/{rubric}:publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publishes a draft; reviews assigned from now on use it
+         * @description Publishes a draft; reviews assigned from now on use it. SECOND_PERSON for its author.
+         *
+         *     Permission: `reviews.manage`.
+         */
+        post: operations["qa_PublishRubric"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rubrics/{rubric}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One version
+         * @description One version.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_GetRubric"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/members/{member}:set": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says in which team somebody is, and whether they review
+         * @description Says in which team somebody is, and whether they review.
+         *
+         *     Permission: `reviews.manage`.
+         */
+        post: operations["qa_SetMember"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everybody that SetMember was called for
+         * @description Everybody that SetMember was called for.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_ListMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviews:assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's own
+         * @description Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
+         *     own team where the profile says so. A recording that is under review already stays as it is.
+         *     FAILED_PRECONDITION where nothing is published in the series.
+         *
+         *     Permission: `reviews.manage`.
+         */
+        post: operations["qa_AssignReviews"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviews/{review}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One review
+         * @description One review. Who was reviewed, who reviews, and who manages reviews may read it; who still has to review the same
+         *     recording reads no score of others.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_GetReview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reviews, latest first, without their words
+         * @description Reviews, latest first, without their words. Without `reviews.manage` only one's own: as reviewer, or as who was
+         *     reviewed and only once they are submitted.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_ListReviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviews/{review}:submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Submits the marks
+         * @description Submits the marks. Only its reviewer may (NOT_ASSIGNEE). INVALID_FIELD names each answer that is missing, off the
+         *     scale, given twice or without a comment that it needs.
+         *
+         *     Permission: `reviews.write`.
+         */
+        post: operations["qa_SubmitReview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviews/{review}:acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledges a review; only whoever was reviewed may (NOT_ASSIGNEE)
+         * @description Acknowledges a review; only whoever was reviewed may (NOT_ASSIGNEE).
+         *
+         *     Permission: `reviews.answer`.
+         */
+        post: operations["qa_AcknowledgeReview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviews/{review}:dispute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disputes a review: somebody else reviews the recording anew, and that counts
+         * @description Disputes a review: somebody else reviews the recording anew, and that counts. Only whoever was reviewed may
+         *     (NOT_ASSIGNEE); GUARD_NOT_MET (WINDOW_OVER, DISPUTES_USED_UP, NO_OTHER_REVIEWER) by the site's limits.
+         *
+         *     Permission: `reviews.answer`.
+         */
+        post: operations["qa_DisputeReview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/reviewScores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A person's mean score over a time with its interval for the number of recordings there were, from reviews of recordings
+         * @description A person's mean score over a time with its interval for the number of recordings there were, from reviews of
+         *     recordings drawn at random only.
+         *
+         *     Permission: `reviews.read`.
+         */
+        get: operations["qa_GetReviewScores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/metricRegistry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The registry: every metric with its unit, direction, source and the query that reproduces it
+         * @description The registry: every metric with its unit, direction, source and the query that reproduces it.
+         *
+         *     Permission: `scorecards.read`.
+         */
+        get: operations["qa_GetMetricRegistry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/metrics:state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps values that no event gives, labelled by their source, beside computed ones and never in their place
+         * @description Keeps values that no event gives, labelled by their source, beside computed ones and never in their place. The same
+         *     person, metric and source again takes the place of the value before. PROFILE_FORBIDS for values by hand where the
+         *     site's profile does not allow them.
+         *
+         *     Permission: `scorecards.manage`.
+         */
+        post: operations["qa_StateMetrics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/scorecards:compute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Computes everybody's scorecard of a period from what events told up to now; frozen ones stay
+         * @description Computes everybody's scorecard of a period from what events told up to now; frozen ones stay.
+         *
+         *     Permission: `scorecards.manage`.
+         */
+        post: operations["qa_ComputeScorecards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/scorecards:freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Computes a period that is over a last time; afterwards its scorecards never change
+         * @description Computes a period that is over a last time; afterwards its scorecards never change. GUARD_NOT_MET (PERIOD_LASTS).
+         *
+         *     Permission: `scorecards.manage`.
+         */
+        post: operations["qa_FreezeScorecards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/people/{person}/scorecards/{scorecard}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One person's scorecard
+         * @description One person's scorecard. Without `scorecards.manage` only one's own.
+         *
+         *     Permission: `scorecards.read`.
+         */
+        get: operations["qa_GetScorecard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/scorecards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Scorecards of a period by person
+         * @description Scorecards of a period by person. Without `scorecards.manage` only one's own.
+         *
+         *     Permission: `scorecards.read`.
+         */
+        get: operations["qa_ListScorecards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/scorecards:dryRun": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them
+         * @description What another version of the site's profile would have made of a period's figures, and of a bonus pool shared by them.
+         *     Nothing is stored. INVALID_FIELD with every fault of the profile.
+         *
+         *     Permission: `scorecards.manage`.
+         */
+        post: operations["qa_DryRunScorecards"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/people/{person}/observations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The evidence of a computed value: each observation with the event that told it
+         * @description The evidence of a computed value: each observation with the event that told it. Without `scorecards.manage` only
+         *     one's own.
+         *
+         *     Permission: `scorecards.read`.
+         */
+        get: operations["qa_ListObservations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}:sizeStaff": {
         parameters: {
             query?: never;
@@ -1891,6 +3912,309 @@ export interface components {
              */
             maxRecencyDays: number;
         };
+        /** @description A campaign. */
+        CrmCampaign: {
+            /** @description sites/{site}/campaigns/{campaign}. */
+            name: string;
+            /** @description What for. */
+            kind: components["schemas"]["CrmCampaignKind"];
+            /** @description The purpose to which a customer must have agreed. */
+            purpose: components["schemas"]["CrmPurpose"];
+            /** @description For the staff, 1 to 200 characters. */
+            title: string;
+            /** @description Subject line; {name} is the customer's name. At most 200 characters. */
+            subject: string;
+            /** @description The text, 1 to 4,000 characters; {name} is the customer's name, {coupon} the coupon that goes along. */
+            body: string;
+            /** @description Ways by which it may go, in the sender's order; the customer's own order of preference wins. */
+            channels: string[];
+            /** @description To whom: {"all": […]}, {"any": […]}, {"not": …} or {"field", "test", "number" or "words"}; {"all": []} is everybody. */
+            segment?: Record<string, never>;
+            /**
+             * Format: double
+             * @description Share of the audience that is held back by lot for comparison, 0 to 0.9.
+             */
+            holdoutShare: number;
+            /**
+             * Format: int32
+             * @description Days after a customer was drawn in which a purchase counts for the campaign, 1 to 365.
+             */
+            windowDays: number;
+            /** @description Comes round again; birthdays and holidays always do. */
+            recurring: boolean;
+            /**
+             * Format: int64
+             * @description Worth of the coupon that goes along, fen; 0 for none.
+             */
+            couponFen: string;
+            /**
+             * Format: int32
+             * @description Days for which the coupon holds; 0 without one.
+             */
+            couponDays: number;
+            /** @description Where it stands. */
+            state: components["schemas"]["CrmCampaignState"];
+            /** @description Who wrote it. */
+            author: string;
+            /** @description Who approved it. */
+            approver: string;
+            /**
+             * Format: date-time
+             * @description When it begins, or began.
+             */
+            startTime?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endTime?: string;
+            /** @description SHA-256 of the seed of the lots, hexadecimal: on record before anybody is drawn. */
+            seedSha256: string;
+            /** @description The seed itself, hexadecimal, once the campaign is over: anybody may draw again. */
+            seed: string;
+            /** @description Why it was cancelled. */
+            cancelReason: string;
+        };
+        /** @description What came of one arm. */
+        CrmCampaignArm: {
+            /**
+             * Format: int64
+             * @description Customers drawn into it.
+             */
+            customers: string;
+            /**
+             * Format: int64
+             * @description Those who bought within the window.
+             */
+            bought: string;
+        };
+        /** @description How many. */
+        CrmCampaignCount: {
+            /** @description A channel, or a state. */
+            key: string;
+            /** @description Why, for what did not go. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description Customers or messages.
+             */
+            count: string;
+        };
+        /** @description What one customer would get. */
+        CrmCampaignFate: {
+            /** @description sites/{site}/customers/{customer}. */
+            customer: string;
+            /** @description Held back by lot. */
+            heldBack: boolean;
+            /** @description By which channel a message would go; empty where none does. */
+            channel: string;
+            /** @description Why no message would go: ERASED, DO_NOT_CONTACT, NO_CONSENT, NO_ADDRESS, FREQUENCY_CAP. */
+            barred: string;
+            /** @description Why the customer belongs. */
+            reasons: components["schemas"]["CrmCampaignReason"][];
+        };
+        /** @description A campaign. */
+        CrmCampaignInput: {
+            /** @description sites/{site}/campaigns/{campaign}. */
+            name?: string;
+            /**
+             * @description What for.
+             * @enum {unknown}
+             */
+            kind?: components["schemas"]["CrmCampaignKind"];
+            /**
+             * @description The purpose to which a customer must have agreed.
+             * @enum {unknown}
+             */
+            purpose?: components["schemas"]["CrmPurpose"];
+            /** @description For the staff, 1 to 200 characters. */
+            title?: string;
+            /** @description Subject line; {name} is the customer's name. At most 200 characters. */
+            subject?: string;
+            /** @description The text, 1 to 4,000 characters; {name} is the customer's name, {coupon} the coupon that goes along. */
+            body?: string;
+            /** @description Ways by which it may go, in the sender's order; the customer's own order of preference wins. */
+            channels?: string[];
+            /** @description To whom: {"all": […]}, {"any": […]}, {"not": …} or {"field", "test", "number" or "words"}; {"all": []} is everybody. */
+            segment: Record<string, never>;
+            /**
+             * Format: double
+             * @description Share of the audience that is held back by lot for comparison, 0 to 0.9.
+             */
+            holdoutShare?: number;
+            /**
+             * Format: int32
+             * @description Days after a customer was drawn in which a purchase counts for the campaign, 1 to 365.
+             */
+            windowDays?: number;
+            /** @description Comes round again; birthdays and holidays always do. */
+            recurring?: boolean;
+            /**
+             * Format: int64
+             * @description Worth of the coupon that goes along, fen; 0 for none.
+             */
+            couponFen?: string;
+            /**
+             * Format: int32
+             * @description Days for which the coupon holds; 0 without one.
+             */
+            couponDays?: number;
+        };
+        /**
+         * @description What a campaign is for.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_OFFER`: An offer.
+         *     - `KIND_NEW_PRODUCT`: News of products; comes round by the profile's crm.new_product_interval when recurring.
+         *     - `KIND_GIVEBACK`: Thanks to loyal customers.
+         *     - `KIND_HOLIDAY`: A greeting on the first day of each public holiday.
+         *     - `KIND_BIRTHDAY`: A greeting on each birthday, once a year.
+         *     - `KIND_EVENT`: An invitation to an event.
+         *     - `KIND_COMMUNITY`: An invitation to the customers' community.
+         *     - `KIND_SURVEY`: Sends the survey of the same id; drafted by CreateSurvey.
+         * @enum {string}
+         */
+        CrmCampaignKind: "KIND_UNSPECIFIED" | "KIND_OFFER" | "KIND_NEW_PRODUCT" | "KIND_GIVEBACK" | "KIND_HOLIDAY" | "KIND_BIRTHDAY" | "KIND_EVENT" | "KIND_COMMUNITY" | "KIND_SURVEY";
+        /** @description Who would get what. */
+        CrmCampaignPreview: {
+            /**
+             * Format: int64
+             * @description All customers of the site.
+             */
+            customers: string;
+            /**
+             * Format: int64
+             * @description Those in the audience.
+             */
+            audience: string;
+            /**
+             * Format: int64
+             * @description Those of whom too little is known to say.
+             */
+            unknown: string;
+            /**
+             * Format: int64
+             * @description Held back by lot.
+             */
+            heldBack: string;
+            /**
+             * Format: int64
+             * @description Messages that would wait for the end of the quiet hours.
+             */
+            waiting: string;
+            /** @description Messages by channel. */
+            channels: components["schemas"]["CrmCampaignCount"][];
+            /** @description Customers who would get nothing, by reason. */
+            barred: components["schemas"]["CrmCampaignCount"][];
+            /** @description The first fifty of the audience. */
+            sample: components["schemas"]["CrmCampaignFate"][];
+        };
+        /** @description One question of the segment as it stands for one customer. */
+        CrmCampaignReason: {
+            /** @description The field asked about. */
+            field: string;
+            /** @description The customer's value in words; empty where it is unknown. */
+            value: string;
+            /** @description Whether it holds; false also for unknown. */
+            holds: boolean;
+        };
+        /** @description What a campaign did. */
+        CrmCampaignResult: {
+            /** @description Messages by state and reason. */
+            messages: components["schemas"]["CrmCampaignCount"][];
+            /** @description Everybody who was to be written to, whether or not a message left (intention to treat). */
+            treated?: components["schemas"]["CrmCampaignArm"];
+            /** @description Everybody who was held back. */
+            heldBack?: components["schemas"]["CrmCampaignArm"];
+            /**
+             * Format: double
+             * @description Share of buyers among the treated less that among the held back; absent without two arms.
+             */
+            lift?: number;
+            /**
+             * Format: double
+             * @description Lower end of its 95 % interval (Newcombe 1998, method 10).
+             */
+            liftLow?: number;
+            /**
+             * Format: double
+             * @description Upper end.
+             */
+            liftHigh?: number;
+        };
+        /**
+         * @description Where it stands.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_DRAFT`: Being written.
+         *     - `STATE_APPROVED`: A second person agreed.
+         *     - `STATE_SCHEDULED`: Begins at start_time.
+         *     - `STATE_RUNNING`: Messages leave, or purchases are awaited.
+         *     - `STATE_ENDED`: The window of purchases is over.
+         *     - `STATE_EVALUATED`: Its result was judged.
+         *     - `STATE_CANCELLED`: Ended before its time.
+         * @enum {string}
+         */
+        CrmCampaignState: "STATE_UNSPECIFIED" | "STATE_DRAFT" | "STATE_APPROVED" | "STATE_SCHEDULED" | "STATE_RUNNING" | "STATE_ENDED" | "STATE_EVALUATED" | "STATE_CANCELLED";
+        /** @description A promise to a customer. */
+        CrmCommitment: {
+            /** @description sites/{site}/commitments/{commitment}. */
+            name: string;
+            /** @description sites/{site}/customers/{customer}. */
+            customer: string;
+            /** @description Who answers for it. */
+            owner: string;
+            /** @description The conversation in which it was made; empty for none. */
+            conversation: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["CrmCommitmentState"];
+            /**
+             * Format: date-time
+             * @description By when.
+             */
+            dueTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was kept or broken.
+             */
+            endTime?: string;
+            /** @description What was promised; only in lists. */
+            promise: string;
+            /** @description How it was kept; only in lists. */
+            note: string;
+        };
+        /** @description How somebody keeps their word. */
+        CrmCommitmentCount: {
+            /** @description Who. */
+            owner: string;
+            /**
+             * Format: int64
+             * @description Kept.
+             */
+            kept: string;
+            /**
+             * Format: int64
+             * @description Broken.
+             */
+            broken: string;
+            /**
+             * Format: int64
+             * @description Not due yet.
+             */
+            open: string;
+        };
+        /** @description Promises that were due in a period. */
+        CrmCommitmentReport: {
+            /** @description By owner. */
+            owners: components["schemas"]["CrmCommitmentCount"][];
+        };
+        /**
+         * @description Where it stands.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_OPEN`: To be kept.
+         *     - `STATE_KEPT`: Kept in time.
+         *     - `STATE_BROKEN`: Its time is over.
+         * @enum {string}
+         */
+        CrmCommitmentState: "STATE_UNSPECIFIED" | "STATE_OPEN" | "STATE_KEPT" | "STATE_BROKEN";
         /** @description A consent given or withdrawn. */
         CrmConsent: {
             /** @description What for. */
@@ -1923,6 +4247,50 @@ export interface components {
             /** @description Where it was said: a conversation's name, or an identifier such as FORM; never a person's words, it is kept for good. */
             source?: string;
         };
+        /** @description A word to have with an old customer. */
+        CrmContactTask: {
+            /** @description sites/{site}/contactTasks/{task}. */
+            name: string;
+            /** @description sites/{site}/customers/{customer}. */
+            customer: string;
+            /** @description Why. */
+            cause: components["schemas"]["CrmContactTaskCause"];
+            /** @description Where it stands. */
+            state: components["schemas"]["CrmContactTaskState"];
+            /**
+             * Format: date-time
+             * @description Since when it waits.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endTime?: string;
+            /** @description Who ended it. */
+            endedBy: string;
+            /** @description What came of it, or why it was skipped; only in lists. */
+            note: string;
+        };
+        /**
+         * @description Why.
+         *     - `CAUSE_UNSPECIFIED`: Never stored.
+         *     - `CAUSE_ROUTINE`: The profile's crm.old_customer_contact_interval has passed.
+         *     - `CAUSE_RETURNS`: Sent something back.
+         *     - `CAUSE_LOW_RATING`: Rated a conversation below the profile's floor.
+         *     - `CAUSE_INACTIVITY`: Fell silent.
+         * @enum {string}
+         */
+        CrmContactTaskCause: "CAUSE_UNSPECIFIED" | "CAUSE_ROUTINE" | "CAUSE_RETURNS" | "CAUSE_LOW_RATING" | "CAUSE_INACTIVITY";
+        /**
+         * @description Where it stands.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_DUE`: To be done.
+         *     - `STATE_DONE`: Done, with a note.
+         *     - `STATE_SKIPPED`: Let be, with a reason.
+         * @enum {string}
+         */
+        CrmContactTaskState: "STATE_UNSPECIFIED" | "STATE_DUE" | "STATE_DONE" | "STATE_SKIPPED";
         /** @description A right to a discount. */
         CrmCoupon: {
             /** @description Resource name. */
@@ -2148,10 +4516,31 @@ export interface components {
             /** @description Id on that channel, masked in replies. 1 to 200 characters. */
             externalId?: string;
         };
+        /** @description Response of ListCampaigns. */
+        CrmListCampaignsResponse: {
+            /** @description The entries. */
+            campaigns: components["schemas"]["CrmCampaign"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListCommitments. */
+        CrmListCommitmentsResponse: {
+            /** @description The entries. */
+            commitments: components["schemas"]["CrmCommitment"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
         /** @description Response of ListConsents. */
         CrmListConsentsResponse: {
             /** @description The entries. */
             consents: components["schemas"]["CrmConsent"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListContactTasks. */
+        CrmListContactTasksResponse: {
+            /** @description The entries. */
+            tasks: components["schemas"]["CrmContactTask"][];
             /** @description Empty at the end. */
             nextPageToken: string;
         };
@@ -2190,6 +4579,20 @@ export interface components {
             /** @description Empty at the end. */
             nextPageToken: string;
         };
+        /** @description Response of ListSurveyAnswers. */
+        CrmListSurveyAnswersResponse: {
+            /** @description The entries. */
+            answers: components["schemas"]["CrmSurveyAnswer"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListSurveys. */
+        CrmListSurveysResponse: {
+            /** @description The entries. */
+            surveys: components["schemas"]["CrmSurvey"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
         /** @description Response of ListTierMoves. */
         CrmListTierMovesResponse: {
             /** @description The entries. */
@@ -2208,6 +4611,13 @@ export interface components {
         CrmListUnmaskGrantsResponse: {
             /** @description The requests. */
             grants: components["schemas"]["CrmUnmaskGrant"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListWinBacks. */
+        CrmListWinBacksResponse: {
+            /** @description The entries. */
+            cases: components["schemas"]["CrmWinBack"][];
             /** @description Empty at the end. */
             nextPageToken: string;
         };
@@ -2393,6 +4803,25 @@ export interface components {
             /** @description Lots with points left, earliest expiry first. */
             lots: components["schemas"]["CrmPointLot"][];
         };
+        /** @description How many customers of a tier have a preference in their file. */
+        CrmPreferenceCount: {
+            /** @description The tier. */
+            tier: string;
+            /** @description INTEREST, CHANNEL or REGION. */
+            kind: string;
+            /** @description The preference, as it is written in the files. */
+            value: string;
+            /**
+             * Format: int64
+             * @description Customers, merged files counted once.
+             */
+            customers: string;
+        };
+        /** @description Preferences by tier. */
+        CrmPreferenceReport: {
+            /** @description At most twenty of a kind for each tier. */
+            counts: components["schemas"]["CrmPreferenceCount"][];
+        };
         /**
          * @description What a message is for; consent is given for each by itself.
          *     - `PURPOSE_UNSPECIFIED`: Never stored.
@@ -2449,6 +4878,170 @@ export interface components {
             explanation: string;
             /** @description Whether the site's rule for high-value customers is met, who are served individually. */
             highValue: boolean;
+        };
+        /** @description A survey. */
+        CrmSurvey: {
+            /** @description sites/{site}/surveys/{survey}. */
+            name: string;
+            /** @description The campaign that sends it, sites/{site}/campaigns/{survey}. */
+            campaign: string;
+            /** @description For the staff, 1 to 200 characters. */
+            title: string;
+            /** @description What is asked, 1 to 500 characters. */
+            question: string;
+            /** @description Subject line of the invitation; {name} is the customer's name. At most 200 characters. */
+            subject: string;
+            /** @description The invitation, 1 to 4,000 characters; {answer} is the token by which it is answered, {name} the customer's name. */
+            body: string;
+            /** @description Ways by which it may go, in the sender's order; the customer's own order of preference wins. */
+            channels: string[];
+            /** @description To whom, as in Campaign.segment. */
+            segment?: Record<string, never>;
+            /**
+             * Format: int32
+             * @description Lowest score.
+             */
+            least: number;
+            /**
+             * Format: int32
+             * @description Highest score.
+             */
+            most: number;
+            /**
+             * Format: int32
+             * @description Scores from here on count as satisfied.
+             */
+            satisfiedFrom: number;
+            /**
+             * Format: int32
+             * @description Days without an answer after which a reminder goes, 1 to 60.
+             */
+            reminderAfterDays: number;
+            /**
+             * Format: int32
+             * @description Reminders at most, 0 to 3.
+             */
+            reminders: number;
+            /**
+             * Format: int32
+             * @description Days for which it can be answered, 1 to 365.
+             */
+            openDays: number;
+            /** @description Comes round again by the profile's crm.survey_interval. */
+            recurring: boolean;
+        };
+        /** @description An answer. */
+        CrmSurveyAnswer: {
+            /**
+             * Format: int32
+             * @description The score.
+             */
+            score: number;
+            /**
+             * Format: date-time
+             * @description When it came.
+             */
+            time?: string;
+            /** @description sites/{site}/customers/{customer}; only in lists. */
+            customer: string;
+            /** @description What the customer wrote; only in lists. */
+            comment: string;
+        };
+        /** @description A survey. */
+        CrmSurveyInput: {
+            /** @description sites/{site}/surveys/{survey}. */
+            name?: string;
+            /** @description For the staff, 1 to 200 characters. */
+            title?: string;
+            /** @description What is asked, 1 to 500 characters. */
+            question?: string;
+            /** @description Subject line of the invitation; {name} is the customer's name. At most 200 characters. */
+            subject?: string;
+            /** @description The invitation, 1 to 4,000 characters; {answer} is the token by which it is answered, {name} the customer's name. */
+            body?: string;
+            /** @description Ways by which it may go, in the sender's order; the customer's own order of preference wins. */
+            channels?: string[];
+            /** @description To whom, as in Campaign.segment. */
+            segment: Record<string, never>;
+            /**
+             * Format: int32
+             * @description Lowest score.
+             */
+            least?: number;
+            /**
+             * Format: int32
+             * @description Highest score.
+             */
+            most?: number;
+            /**
+             * Format: int32
+             * @description Scores from here on count as satisfied.
+             */
+            satisfiedFrom?: number;
+            /**
+             * Format: int32
+             * @description Days without an answer after which a reminder goes, 1 to 60.
+             */
+            reminderAfterDays?: number;
+            /**
+             * Format: int32
+             * @description Reminders at most, 0 to 3.
+             */
+            reminders?: number;
+            /**
+             * Format: int32
+             * @description Days for which it can be answered, 1 to 365.
+             */
+            openDays?: number;
+            /** @description Comes round again by the profile's crm.survey_interval. */
+            recurring?: boolean;
+        };
+        /** @description What came of a survey. */
+        CrmSurveyReport: {
+            /**
+             * Format: int64
+             * @description Invitations that left.
+             */
+            invited: string;
+            /**
+             * Format: int64
+             * @description Reminders that left.
+             */
+            reminded: string;
+            /**
+             * Format: int64
+             * @description Answers.
+             */
+            answered: string;
+            /** @description Answers of the invited. */
+            response?: components["schemas"]["CrmSurveyShare"];
+            /**
+             * Format: double
+             * @description Mean score; absent without an answer.
+             */
+            mean?: number;
+            /** @description Satisfied of the answers. */
+            satisfied?: components["schemas"]["CrmSurveyShare"];
+            /** @description Answers by score, from the lowest. */
+            distribution: string[];
+        };
+        /** @description A share with its 95 % interval. */
+        CrmSurveyShare: {
+            /**
+             * Format: double
+             * @description The share, 0 to 1.
+             */
+            share: number;
+            /**
+             * Format: double
+             * @description Lower end.
+             */
+            low: number;
+            /**
+             * Format: double
+             * @description Upper end.
+             */
+            high: number;
         };
         /** @description The site's tiers. */
         CrmTierMap: {
@@ -2526,6 +5119,104 @@ export interface components {
          * @enum {string}
          */
         CrmUnmaskGrantState: "STATE_UNSPECIFIED" | "STATE_PENDING" | "STATE_GRANTED" | "STATE_REFUSED";
+        /** @description A case. */
+        CrmWinBack: {
+            /** @description sites/{site}/winBacks/{case}. */
+            name: string;
+            /** @description sites/{site}/customers/{customer}. */
+            customer: string;
+            /** @description Left in peace by lot, for comparison. */
+            heldBack: boolean;
+            /** @description Where it stands. */
+            state: components["schemas"]["CrmWinBackState"];
+            /** @description Why the customer was lost. */
+            cause: components["schemas"]["CrmWinBackCause"];
+            /**
+             * Format: int64
+             * @description Points for coming back.
+             */
+            rewardPoints: string;
+            /**
+             * Format: int64
+             * @description Worth of the coupon for the way, fen.
+             */
+            couponFen: string;
+            /**
+             * Format: int32
+             * @description Personal contacts so far.
+             */
+            contacts: number;
+            /** @description Who planned it. */
+            owner: string;
+            /**
+             * Format: date-time
+             * @description When the customer was found to be lost.
+             */
+            detectTime?: string;
+            /**
+             * Format: date-time
+             * @description When the case ends as lost unless they buy.
+             */
+            deadline?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endTime?: string;
+            /** @description What was noted of contacts and answer, oldest first; only in lists. */
+            notes: string[];
+        };
+        /**
+         * @description Why a customer was lost.
+         *     - `CAUSE_UNSPECIFIED`: Not known yet.
+         *     - `CAUSE_PRICE`: Price.
+         *     - `CAUSE_QUALITY`: Quality of the goods.
+         *     - `CAUSE_LOGISTICS`: Delivery.
+         *     - `CAUSE_SERVICE`: Service.
+         *     - `CAUSE_COMPETITOR`: Buys elsewhere.
+         *     - `CAUSE_NO_NEED`: Needs it no longer.
+         *     - `CAUSE_OTHER`: Something else.
+         * @enum {string}
+         */
+        CrmWinBackCause: "CAUSE_UNSPECIFIED" | "CAUSE_PRICE" | "CAUSE_QUALITY" | "CAUSE_LOGISTICS" | "CAUSE_SERVICE" | "CAUSE_COMPETITOR" | "CAUSE_NO_NEED" | "CAUSE_OTHER";
+        /** @description Cases that were opened in a period. */
+        CrmWinBackReport: {
+            /** @description By state. */
+            states: components["schemas"]["CrmCampaignCount"][];
+            /** @description By cause, most frequent first. */
+            causes: components["schemas"]["CrmWinBackCause"][];
+            /** @description Cases that are over, of those who were to be contacted; `bought` were won back. */
+            treated?: components["schemas"]["CrmCampaignArm"];
+            /** @description Those left in peace. */
+            heldBack?: components["schemas"]["CrmCampaignArm"];
+            /**
+             * Format: double
+             * @description Share won back among the treated less that among those left in peace; absent without two arms.
+             */
+            lift?: number;
+            /**
+             * Format: double
+             * @description Lower end of its 95 % interval (Newcombe 1998, method 10).
+             */
+            liftLow?: number;
+            /**
+             * Format: double
+             * @description Upper end.
+             */
+            liftHigh?: number;
+        };
+        /**
+         * @description Where it stands.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_DETECTED`: The customer counts as lost.
+         *     - `STATE_PLANNED`: A reason and an offer are on record.
+         *     - `STATE_CONTACTED`: Somebody spoke to them.
+         *     - `STATE_RESPONDED`: They answered.
+         *     - `STATE_WON_BACK`: They bought again.
+         *     - `STATE_LOST`: The time is over.
+         * @enum {string}
+         */
+        CrmWinBackState: "STATE_UNSPECIFIED" | "STATE_DETECTED" | "STATE_PLANNED" | "STATE_CONTACTED" | "STATE_RESPONDED" | "STATE_WON_BACK" | "STATE_LOST";
         /** @description Response of CreateServiceAccount. */
         GatewayCreateServiceAccountResponse: {
             /** @description The account. */
@@ -3362,6 +6053,1267 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description What a reviewer says to a criterion. */
+        QaAnswer: {
+            /** @description Id of the criterion. */
+            criterion: string;
+            /**
+             * Format: int32
+             * @description The mark, whole; unset: does not apply.
+             */
+            mark?: number;
+            /** @description Why. */
+            comment: string;
+        };
+        /** @description What a reviewer says to a criterion. */
+        QaAnswerInput: {
+            /** @description Id of the criterion. */
+            criterion?: string;
+            /**
+             * Format: int32
+             * @description The mark, whole; unset: does not apply.
+             */
+            mark?: number;
+            /** @description Why. */
+            comment?: string;
+        };
+        /** @description One person's appraisal of one period. */
+        QaAppraisal: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Month (2026-11) or quarter (2026-Q4). */
+            period: string;
+            /** @description Id of the person. */
+            person: string;
+            /** @description State. */
+            state: components["schemas"]["QaAppraisalState"];
+            /** @description Who marked. */
+            supervisor: string;
+            /** @description The supervisor's marks. */
+            marks: {
+                [key: string]: number;
+            };
+            /** @description The supervisor's words; only where one appraisal is read. */
+            comment: string;
+            /** @description Parts of the result, 0 to 1: DATA, REVIEWS, CUSTOMER, SUPERVISOR, PEERS. */
+            parts: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Overall result, 0 to 100; unset while there is none.
+             */
+            score?: number;
+            /** @description EXCELLENT, GOOD, QUALIFIED, UNQUALIFIED, or empty. */
+            grade: string;
+            /** @description What is short of its target and wants a plan. */
+            misses: string[];
+            /** @description Why it was appealed; only where one appraisal is read. */
+            appeal: string;
+            /** @description What was decided on the appeal; only where one appraisal is read. */
+            decision: string;
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was published.
+             */
+            publishTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was closed.
+             */
+            closeTime?: string;
+            /** @description Rises with every change. */
+            etag: string;
+        };
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_OPEN`: Just opened.
+         *     - `STATE_COLLECTING`: Ratings come in.
+         *     - `STATE_FINALISED`: The parts are brought together.
+         *     - `STATE_PUBLISHED`: Shown to whom it is about.
+         *     - `STATE_ACKNOWLEDGED`: Read, or upheld after an appeal.
+         *     - `STATE_APPEALED`: Whom it is about does not agree.
+         *     - `STATE_CLOSED`: Closed with a plan for each miss.
+         * @enum {string}
+         */
+        QaAppraisalState: "STATE_UNSPECIFIED" | "STATE_OPEN" | "STATE_COLLECTING" | "STATE_FINALISED" | "STATE_PUBLISHED" | "STATE_ACKNOWLEDGED" | "STATE_APPEALED" | "STATE_CLOSED";
+        /** @description Response of AssignReviews. */
+        QaAssignReviewsResponse: {
+            /** @description The reviews assigned. */
+            reviews: components["schemas"]["QaReview"][];
+            /** @description Recordings that nobody may review: of nobody, or of everybody who might. */
+            unassigned: string[];
+            /** @description Recordings that were under review already. */
+            known: string[];
+        };
+        /** @description What somebody gets. */
+        QaBonusLine: {
+            /** @description Id of the person. */
+            person: string;
+            /** @description The appraisal that it rests on. */
+            appraisal: string;
+            /**
+             * Format: double
+             * @description What the appraisal is worth, times the coefficient of ratings.
+             */
+            share: number;
+            /**
+             * Format: int64
+             * @description Of the pool, fen, after cuts.
+             */
+            amountFen: string;
+            /**
+             * Format: int64
+             * @description What penalties cut, fen.
+             */
+            cutFen: string;
+            /**
+             * Format: int64
+             * @description Base wage, fen, where the full pay was given.
+             */
+            baseFen: string;
+            /**
+             * Format: int64
+             * @description Performance bonus, fen, where the full pay was given: its part of the profile's ratio times the share.
+             */
+            performanceFen: string;
+        };
+        /** @description A month's pool. Lines and what was retained add up to the pool. */
+        QaBonusPool: {
+            /** @description Resource name. */
+            name: string;
+            /** @description State. */
+            state: components["schemas"]["QaBonusPoolState"];
+            /**
+             * Format: int64
+             * @description Base, fen.
+             */
+            baseFen: string;
+            /**
+             * Format: double
+             * @description Share of the team's goal that was reached.
+             */
+            attainment: number;
+            /**
+             * Format: int64
+             * @description Pool, fen.
+             */
+            poolFen: string;
+            /**
+             * Format: int64
+             * @description What cuts left in it, fen.
+             */
+            retainedFen: string;
+            /** @description Lines by person. */
+            lines: components["schemas"]["QaBonusLine"][];
+            /** @description Who computed it. */
+            author: string;
+            /** @description Who approved it. */
+            approver: string;
+            /**
+             * Format: date-time
+             * @description When it was computed.
+             */
+            createTime?: string;
+        };
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_COMPUTED`: Computed.
+         *     - `STATE_APPROVED`: Approved by somebody else.
+         *     - `STATE_DISTRIBUTED`: Paid out.
+         * @enum {string}
+         */
+        QaBonusPoolState: "STATE_UNSPECIFIED" | "STATE_COMPUTED" | "STATE_APPROVED" | "STATE_DISTRIBUTED";
+        /** @description A session. */
+        QaCalibration: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Series of the rubric. */
+            series: string;
+            /** @description State. */
+            state: components["schemas"]["QaCalibrationState"];
+            /** @description The recordings. */
+            recordings: string[];
+            /** @description The reviewers. */
+            reviewers: string[];
+            /**
+             * Format: double
+             * @description Krippendorff's alpha for ordinal marks: 1 is full agreement, 0 what chance gives. Unset while open, or where the
+             *     marks tell nothing.
+             */
+            alpha?: number;
+            /**
+             * Format: double
+             * @description Lower bound of alpha, 95 %, by bootstrap over the recordings.
+             */
+            low?: number;
+            /**
+             * Format: double
+             * @description Upper bound.
+             */
+            high?: number;
+            /** @description How much higher (lenient) or lower (severe) each reviewer marks than the others. */
+            severities: {
+                [key: string]: number;
+            };
+            /** @description Whether it reaches the profile's threshold, so that reviews may feed pay. */
+            feedsPay: boolean;
+            /** @description Marks that the caller may see. */
+            marks: components["schemas"]["QaCalibrationMark"][];
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was closed.
+             */
+            closeTime?: string;
+        };
+        /** @description A mark. */
+        QaCalibrationMark: {
+            /** @description The recording. */
+            recording: string;
+            /** @description Who marked. */
+            reviewer: string;
+            /**
+             * Format: int32
+             * @description The mark.
+             */
+            mark: number;
+        };
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_OPEN`: Reviewers mark.
+         *     - `STATE_CLOSED`: Done.
+         * @enum {string}
+         */
+        QaCalibrationState: "STATE_UNSPECIFIED" | "STATE_OPEN" | "STATE_CLOSED";
+        /** @description A promise to use a seed, made before anybody could know what it would choose. */
+        QaCommitment: {
+            /** @description What it is for: "week-" and the Monday on which the period begins, or "spot-" and a number. */
+            key: string;
+            /** @description SHA-256 of the secret, lower-case hexadecimal. */
+            commitment: string;
+            /**
+             * Format: date-time
+             * @description When it was published.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description Before when it had to be; unset for a spot check.
+             */
+            periodStart?: string;
+            /** @description The draw that revealed it; empty until then. */
+            draw: string;
+        };
+        /** @description Response of ComputeScorecards. */
+        QaComputeScorecardsResponse: {
+            /**
+             * Format: int32
+             * @description Scorecards computed.
+             */
+            scorecards: number;
+        };
+        /** @description One thing that is marked. */
+        QaCriterion: {
+            /** @description Id, for example warmth. */
+            id: string;
+            /** @description What reviewers read, Chinese. */
+            titleZh: string;
+            /** @description What reviewers read, English. */
+            titleEn: string;
+            /**
+             * Format: double
+             * @description Share of the score, %.
+             */
+            weight: number;
+            /** @description Failing it makes the whole review the worst mark. */
+            critical: boolean;
+            /**
+             * Format: int32
+             * @description Of a critical one: the mark that fails it, or a lower one.
+             */
+            failsAt: number;
+            /**
+             * Format: int32
+             * @description A mark that low or lower needs a comment; 0: none does.
+             */
+            commentAt: number;
+            /** @description May be answered "not applicable"; then its weight goes to the others. */
+            optional: boolean;
+            /** @description Clauses of the written rules that it marks. */
+            clauses: string[];
+        };
+        /** @description One thing that is marked. */
+        QaCriterionInput: {
+            /** @description Id, for example warmth. */
+            id?: string;
+            /** @description What reviewers read, Chinese. */
+            titleZh?: string;
+            /** @description What reviewers read, English. */
+            titleEn?: string;
+            /**
+             * Format: double
+             * @description Share of the score, %.
+             */
+            weight?: number;
+            /** @description Failing it makes the whole review the worst mark. */
+            critical?: boolean;
+            /**
+             * Format: int32
+             * @description Of a critical one: the mark that fails it, or a lower one.
+             */
+            failsAt?: number;
+            /**
+             * Format: int32
+             * @description A mark that low or lower needs a comment; 0: none does.
+             */
+            commentAt?: number;
+            /** @description May be answered "not applicable"; then its weight goes to the others. */
+            optional?: boolean;
+            /** @description Clauses of the written rules that it marks. */
+            clauses?: string[];
+        };
+        /** @description Proof of a deletion. */
+        QaDeletionProof: {
+            /** @description RETENTION or ERASURE. */
+            cause: string;
+            /** @description Checksum of what was there; empty for a transcript. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes of what was there.
+             */
+            sizeBytes: string;
+            /**
+             * Format: date-time
+             * @description When its key was destroyed: nobody could read it from then on.
+             */
+            destroyTime?: string;
+            /**
+             * Format: date-time
+             * @description When its parts were deleted from the object store; unset while that is still to be done.
+             */
+            deleteTime?: string;
+            /**
+             * Format: int32
+             * @description How many parts.
+             */
+            parts: number;
+        };
+        /** @description A draw. */
+        QaDraw: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Kind. */
+            kind: components["schemas"]["QaDrawKind"];
+            /**
+             * Format: date-time
+             * @description Begin of the period.
+             */
+            startTime?: string;
+            /**
+             * Format: date-time
+             * @description End of the period.
+             */
+            endTime?: string;
+            /**
+             * Format: date-time
+             * @description When frame and sample were made.
+             */
+            createTime?: string;
+            /** @description SHA-256 of the frame. */
+            frameSha256: string;
+            /**
+             * Format: int64
+             * @description Recordings in the frame.
+             */
+            frameCount: string;
+            /**
+             * Format: int32
+             * @description Recordings for each unit.
+             */
+            perUnit: number;
+            /** @description TEAM, AGENT or SUPERVISOR. */
+            scope: string;
+            /** @description The units. */
+            units: components["schemas"]["QaDrawUnit"][];
+            /** @description The commitment that the seed was made of. */
+            commitment: string;
+            /**
+             * Format: int32
+             * @description How many were replaced so far.
+             */
+            replaced: number;
+            /**
+             * Format: int32
+             * @description How many were drawn beside the random ones for their signs of trouble.
+             */
+            extras: number;
+            /** @description Version of the profile that gave the numbers. */
+            profileVersion: string;
+        };
+        /**
+         * @description What it is for.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_RANDOM`: The draw of a week.
+         *     - `KIND_AD_HOC`: A spot check.
+         * @enum {string}
+         */
+        QaDrawKind: "KIND_UNSPECIFIED" | "KIND_RANDOM" | "KIND_AD_HOC";
+        /** @description A published record. */
+        QaDrawRecord: {
+            /** @description DRAW-….json. */
+            fileName: string;
+            /** @description application/json. */
+            mediaType: string;
+            /** @description The record. */
+            content: string;
+        };
+        /** @description What a unit of the draw was owed and got. */
+        QaDrawUnit: {
+            /** @description A person; the team of a supervisor; or "team" for everybody. */
+            unit: string;
+            /**
+             * Format: int32
+             * @description Recordings in the frame.
+             */
+            size: number;
+            /**
+             * Format: int32
+             * @description The minimum.
+             */
+            wanted: number;
+            /**
+             * Format: int32
+             * @description How many were drawn.
+             */
+            drawn: number;
+            /**
+             * Format: int32
+             * @description How many are missing.
+             */
+            shortfall: number;
+            /** @description Why they are missing: NO_RECORDINGS, FEW_RECORDINGS or LEFT; empty where none is. */
+            cause: string;
+        };
+        /** @description What changes for somebody. */
+        QaDryRunLine: {
+            /** @description Id of the person. */
+            person: string;
+            /** @description By the profile in force. */
+            before?: components["schemas"]["QaDryRunResult"];
+            /** @description By the other version. */
+            after?: components["schemas"]["QaDryRunResult"];
+        };
+        /** @description A result by one version. */
+        QaDryRunResult: {
+            /**
+             * Format: double
+             * @description 0 to 100; unset without one.
+             */
+            score?: number;
+            /** @description Grade; empty without one. */
+            grade: string;
+            /**
+             * Format: int64
+             * @description Of the pool, fen.
+             */
+            bonusFen: string;
+        };
+        /** @description Response of DryRunScorecards. */
+        QaDryRunScorecardsResponse: {
+            /** @description Everybody with figures of the period, by id. */
+            lines: components["schemas"]["QaDryRunLine"][];
+        };
+        /** @description A place in the recording. */
+        QaEvidenceMark: {
+            /**
+             * Format: double
+             * @description Seconds from its beginning.
+             */
+            atSeconds: number;
+            /**
+             * Format: double
+             * @description Seconds from its beginning to the end of the place; 0 for a moment.
+             */
+            untilSeconds: number;
+            /** @description Id of the criterion that it shows something of; empty for a remark. */
+            criterion: string;
+            /** @description Remark. */
+            note: string;
+        };
+        /** @description A place in the recording. */
+        QaEvidenceMarkInput: {
+            /**
+             * Format: double
+             * @description Seconds from its beginning.
+             */
+            atSeconds?: number;
+            /**
+             * Format: double
+             * @description Seconds from its beginning to the end of the place; 0 for a moment.
+             */
+            untilSeconds?: number;
+            /** @description Id of the criterion that it shows something of; empty for a remark. */
+            criterion?: string;
+            /** @description Remark. */
+            note?: string;
+        };
+        /** @description Response of FreezeScorecards. */
+        QaFreezeScorecardsResponse: {
+            /**
+             * Format: int32
+             * @description Scorecards frozen now.
+             */
+            scorecards: number;
+        };
+        /** @description Response of GetAnnualAward. */
+        QaGetAnnualAwardResponse: {
+            /**
+             * Format: int64
+             * @description Fen.
+             */
+            amountFen: string;
+        };
+        /** @description Response of GetReviewScores. */
+        QaGetReviewScoresResponse: {
+            /** @description Scores by person. */
+            scores: components["schemas"]["QaReviewScore"][];
+            /**
+             * Format: int32
+             * @description Reviews of the time, of recordings drawn at random.
+             */
+            reviews: number;
+            /**
+             * Format: double
+             * @description Chance that so many reviews a week as there were hold a fault that 2 % of recordings have, 0 to 1.
+             */
+            chanceToFindTwoPercent: number;
+        };
+        /** @description What is done about a miss. */
+        QaImprovementPlanInput: {
+            /** @description The miss. */
+            miss?: string;
+            /** @description What is done. */
+            action?: string;
+            /** @description Id of the person who does it. */
+            owner?: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            dueTime: string;
+        };
+        /** @description Response of ListAppraisals. */
+        QaListAppraisalsResponse: {
+            /** @description The appraisals. */
+            appraisals: components["schemas"]["QaAppraisal"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListCommitments. */
+        QaListCommitmentsResponse: {
+            /** @description The commitments. */
+            commitments: components["schemas"]["QaCommitment"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListDraws. */
+        QaListDrawsResponse: {
+            /** @description The draws. */
+            draws: components["schemas"]["QaDraw"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+            /** @description The present month's spot checks. */
+            spotChecks?: components["schemas"]["QaSpotCheckDuty"];
+        };
+        /** @description Response of ListMatters. */
+        QaListMattersResponse: {
+            /** @description The matters. */
+            matters: components["schemas"]["QaMatter"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListMembers. */
+        QaListMembersResponse: {
+            /** @description The members by id. */
+            members: components["schemas"]["QaMember"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListObservations. */
+        QaListObservationsResponse: {
+            /** @description The observations by time. */
+            observations: components["schemas"]["QaObservation"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListRecordings. */
+        QaListRecordingsResponse: {
+            /** @description The recordings. */
+            recordings: components["schemas"]["QaRecording"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListReviews. */
+        QaListReviewsResponse: {
+            /** @description The reviews. */
+            reviews: components["schemas"]["QaReview"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListRubrics. */
+        QaListRubricsResponse: {
+            /** @description The versions. */
+            rubrics: components["schemas"]["QaRubric"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListSamples. */
+        QaListSamplesResponse: {
+            /** @description The samples, by recording. */
+            samples: components["schemas"]["QaSample"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListScorecards. */
+        QaListScorecardsResponse: {
+            /** @description The scorecards. */
+            scorecards: components["schemas"]["QaScorecard"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description One matter. */
+        QaMatter: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Kind. */
+            kind: components["schemas"]["QaMatterKind"];
+            /** @description State. */
+            state: string;
+            /** @description What exactly: ATTITUDE, PROCEDURE, FINE, WARNING, CSAT, PROCESS … */
+            code: string;
+            /** @description Severity. */
+            severity: components["schemas"]["QaMatterSeverity"];
+            /** @description Id of the person whom it concerns. */
+            person: string;
+            /** @description Who began it. */
+            author: string;
+            /** @description Who approved it. */
+            approvers: string[];
+            /**
+             * Format: int64
+             * @description Money, fen.
+             */
+            amountFen: string;
+            /** @description What it rests on: resource names. */
+            evidence: string[];
+            /** @description What it is about; only where one matter is read. */
+            title: string;
+            /** @description What was written at the last step; only where one matter is read. */
+            note: string;
+            /**
+             * Format: date-time
+             * @description When it is due; of a penalty that was notified: until when it may be appealed.
+             */
+            dueTime?: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endTime?: string;
+            /** @description Its steps; only where one matter is read. */
+            steps: components["schemas"]["QaMatterStep"][];
+            /** @description Rises with every step. */
+            etag: string;
+        };
+        /**
+         * @description What it is.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_ACTION`: Something gets better: PROPOSED, IN_PROGRESS, DONE, VERIFIED or DROPPED.
+         *     - `KIND_PROPOSAL`: An idea: SUBMITTED, TRIALLED, PROVEN, REWARDED or DECLINED.
+         *     - `KIND_VIOLATION`: Somebody broke a rule: REPORTED, CONFIRMED or DISMISSED.
+         *     - `KIND_PENALTY`: What follows from it: PROPOSED, SECONDED, NOTIFIED, APPEALED, APPLIED or REVOKED.
+         *     - `KIND_REWARD`: An award: PROPOSED, APPROVED, GRANTED, PAID or REFUSED.
+         * @enum {string}
+         */
+        QaMatterKind: "KIND_UNSPECIFIED" | "KIND_ACTION" | "KIND_PROPOSAL" | "KIND_VIOLATION" | "KIND_PENALTY" | "KIND_REWARD";
+        /**
+         * @description How grave a violation or penalty is.
+         *     - `SEVERITY_UNSPECIFIED`: Of everything else.
+         *     - `SEVERITY_MINOR`: Minor.
+         *     - `SEVERITY_SERIOUS`: Serious.
+         * @enum {string}
+         */
+        QaMatterSeverity: "SEVERITY_UNSPECIFIED" | "SEVERITY_MINOR" | "SEVERITY_SERIOUS";
+        /** @description A step. */
+        QaMatterStep: {
+            /** @description The step. */
+            step: string;
+            /** @description State after it. */
+            state: string;
+            /** @description Who took it. */
+            actor: string;
+            /**
+             * Format: int64
+             * @description Money that it was about, fen.
+             */
+            amountFen: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+        };
+        /** @description Somebody at the site as reviews know them. */
+        QaMember: {
+            /** @description Resource name; {member} is the person's id. */
+            name: string;
+            /** @description Team; empty for none. */
+            team: string;
+            /** @description Whether reviews are assigned to them. */
+            reviewer: boolean;
+        };
+        /** @description Somebody at the site as reviews know them. */
+        QaMemberInput: {
+            /** @description Resource name; {member} is the person's id. */
+            name?: string;
+            /** @description Team; empty for none. */
+            team?: string;
+            /** @description Whether reviews are assigned to them. */
+            reviewer?: boolean;
+        };
+        /** @description A metric of the registry. */
+        QaMetric: {
+            /** @description Id, stable. */
+            id: string;
+            /** @description Unit. */
+            unit: string;
+            /** @description Whether less is better. */
+            lowerIsBetter: boolean;
+            /** @description Service whose events it comes from, or will. */
+            source: string;
+            /** @description Whether events give it; otherwise its values are imported. */
+            computed: boolean;
+            /** @description SQL that reproduces a value from observations: $1 site, $2 person, $3 first day, $4 day after the last. */
+            query: string;
+        };
+        /** @description The registry. */
+        QaMetricRegistry: {
+            /** @description All metrics by id. */
+            metrics: components["schemas"]["QaMetric"][];
+        };
+        /** @description One fact that an event told of a person. */
+        QaObservation: {
+            /** @description Day of the site, YYYY-MM-DD. */
+            day: string;
+            /** @description Fact. */
+            fact: string;
+            /**
+             * Format: double
+             * @description Its value.
+             */
+            value: number;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+            /** @description Resource name of what it was about. */
+            object: string;
+            /** @description Id of the event. */
+            event: string;
+        };
+        /** @description Response of OpenAppraisals. */
+        QaOpenAppraisalsResponse: {
+            /** @description Those opened now. */
+            appraisals: components["schemas"]["QaAppraisal"][];
+        };
+        /** @description A recording opened for somebody. */
+        QaPlayback: {
+            /** @description Resource name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description Until when it may be used.
+             */
+            expireTime?: string;
+            /** @description Whether personal data is shown. */
+            unmasked: boolean;
+        };
+        /** @description Response of RatePeer; it says nothing of the ratings. */
+        QaRatePeerResponse: Record<string, never>;
+        /** @description Response of ReadContent. */
+        QaReadContentResponse: {
+            /** @description The bytes; fewer than asked for at the end. */
+            piece: string;
+            /**
+             * Format: int64
+             * @description Bytes of the whole content.
+             */
+            sizeBytes: string;
+            /** @description Media type. */
+            mediaType: string;
+        };
+        /** @description Response of ReadFrame. */
+        QaReadFrameResponse: {
+            /** @description The bytes, at most 4 MiB. */
+            piece: string;
+            /**
+             * Format: int64
+             * @description Bytes of the whole frame.
+             */
+            sizeBytes: string;
+            /** @description SHA-256 of the whole frame, which is also its name. */
+            sha256: string;
+        };
+        /** @description What was said and shown in one piece of service: sound, picture or transcript. */
+        QaRecording: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Kind. */
+            kind: components["schemas"]["QaRecordingKind"];
+            /** @description State. */
+            state: components["schemas"]["QaRecordingState"];
+            /** @description What was recorded: sites/{site}/conversations/{conversation}, or sites/{site}/liveSessions/{live_session}. */
+            subject: string;
+            /** @description Id of the person whose service it is; empty where nobody served. */
+            person: string;
+            /** @description Channel, for example WEB, PHONE or LIVE. */
+            channel: string;
+            /** @description Queue; empty outside of queues. */
+            queue: string;
+            /**
+             * Format: date-time
+             * @description When the service began.
+             */
+            startTime?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was registered.
+             */
+            createTime?: string;
+            /** @description Media type of the content, for example audio/ogg; empty for a transcript. */
+            mediaType: string;
+            /**
+             * Format: int64
+             * @description Bytes of the content; 0 for a transcript or while there is none.
+             */
+            sizeBytes: string;
+            /** @description SHA-256 of the content, lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: date-time
+             * @description Until when the content is kept; unset where the site's profile sets no retention.
+             */
+            expireTime?: string;
+            /** @description The content is kept whatever its age until the hold is lifted. */
+            held: boolean;
+            /** @description Content was due and has not come: somebody has to look. */
+            missing: boolean;
+        };
+        /**
+         * @description What it consists of.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_TRANSCRIPT`: The messages of a conversation, which intake keeps.
+         *     - `KIND_AUDIO`: Sound.
+         *     - `KIND_VIDEO`: Sound and picture.
+         * @enum {string}
+         */
+        QaRecordingKind: "KIND_UNSPECIFIED" | "KIND_TRANSCRIPT" | "KIND_AUDIO" | "KIND_VIDEO";
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_REGISTERED`: Known of; its content is still to come.
+         *     - `STATE_AVAILABLE`: May be played.
+         *     - `STATE_SAMPLED`: Drawn for a review.
+         *     - `STATE_REVIEWED`: Reviewed.
+         *     - `STATE_EXPIRED`: Content purged, by age or because the customer was forgotten; who, when and how long stay.
+         * @enum {string}
+         */
+        QaRecordingState: "STATE_UNSPECIFIED" | "STATE_REGISTERED" | "STATE_AVAILABLE" | "STATE_SAMPLED" | "STATE_REVIEWED" | "STATE_EXPIRED";
+        /** @description What one reviewer says of one recording. */
+        QaReview: {
+            /** @description Resource name. */
+            name: string;
+            /** @description The recording, sites/{site}/recordings/{recording}. */
+            recording: string;
+            /** @description Id of the person whose service it is. */
+            person: string;
+            /** @description Id of the reviewer. */
+            reviewer: string;
+            /** @description The rubric version used. */
+            rubric: string;
+            /** @description Why. */
+            origin: components["schemas"]["QaReviewOrigin"];
+            /** @description State. */
+            state: components["schemas"]["QaReviewState"];
+            /** @description Not submitted in time. */
+            overdue: boolean;
+            /**
+             * Format: date-time
+             * @description When it is due.
+             */
+            dueTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was assigned.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was submitted.
+             */
+            submitTime?: string;
+            /**
+             * Format: double
+             * @description Score on the site's scale; unset while there is none, and for who must not see it yet.
+             */
+            score?: number;
+            /** @description Critical criteria that failed. */
+            failed: string[];
+            /** @description Marks with their comments; only where one review is read, not in lists. */
+            answers: components["schemas"]["QaAnswer"][];
+            /** @description Places in the recording that show why; only where one review is read. */
+            evidence: components["schemas"]["QaEvidenceMark"][];
+            /** @description What the reviewer advises; only where one review is read. */
+            coaching: string;
+            /** @description Why it was disputed; only where one review is read. */
+            dispute: string;
+            /** @description Of a review after a dispute: the one it takes the place of. */
+            replaces: string;
+            /** @description Rises with every change. */
+            etag: string;
+        };
+        /**
+         * @description Why the recording is reviewed.
+         *     - `ORIGIN_UNSPECIFIED`: Never stored.
+         *     - `ORIGIN_DRAWN`: Drawn at random: feeds the estimate of a person's score.
+         *     - `ORIGIN_RISK`: Drawn for its risk: never mixed into the estimate.
+         *     - `ORIGIN_AD_HOC`: A spot check.
+         *     - `ORIGIN_DISPUTE`: After a dispute; takes the place of the review that was disputed.
+         * @enum {string}
+         */
+        QaReviewOrigin: "ORIGIN_UNSPECIFIED" | "ORIGIN_DRAWN" | "ORIGIN_RISK" | "ORIGIN_AD_HOC" | "ORIGIN_DISPUTE";
+        /** @description A person's score. */
+        QaReviewScore: {
+            /** @description Id of the person. */
+            person: string;
+            /**
+             * Format: double
+             * @description Mean score of the recordings, by channel as many as there were.
+             */
+            score: number;
+            /**
+             * Format: double
+             * @description Lower bound.
+             */
+            low: number;
+            /**
+             * Format: double
+             * @description Upper bound.
+             */
+            high: number;
+            /**
+             * Format: int32
+             * @description Reviewed recordings.
+             */
+            reviewed: number;
+            /**
+             * Format: int32
+             * @description Recordings there were.
+             */
+            recordings: number;
+            /**
+             * Format: int32
+             * @description The best place that the interval allows.
+             */
+            bestPlace: number;
+            /**
+             * Format: int32
+             * @description The worst place; where it is the best one too, the person is ranked.
+             */
+            worstPlace: number;
+            /**
+             * Format: double
+             * @description Score pulled towards the mean of all by as much as it is uncertain: for coaching, not for ranking.
+             */
+            shrunk: number;
+        };
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_ASSIGNED`: Waits for its reviewer.
+         *     - `STATE_SUBMITTED`: Marked; whoever was reviewed may acknowledge or dispute it.
+         *     - `STATE_ACKNOWLEDGED`: Acknowledged by whoever was reviewed.
+         *     - `STATE_DISPUTED`: Disputed: somebody else reviews anew.
+         *     - `STATE_RESOLVED`: The review by somebody else is there and counts in place of this one.
+         * @enum {string}
+         */
+        QaReviewState: "STATE_UNSPECIFIED" | "STATE_ASSIGNED" | "STATE_SUBMITTED" | "STATE_ACKNOWLEDGED" | "STATE_DISPUTED" | "STATE_RESOLVED";
+        /** @description What reviews mark: one version of a document. A published version never changes; reviews keep the one they used. */
+        QaRubric: {
+            /** @description Resource name. */
+            name: string;
+            /** @description Which document it is a version of, for example "conversations"; one version of it is published at a time. */
+            series: string;
+            /**
+             * Format: int32
+             * @description Version within the series, from 1.
+             */
+            version: number;
+            /** @description State. */
+            state: components["schemas"]["QaRubricState"];
+            /** @description What is marked; weights add up to 100. */
+            criteria: components["schemas"]["QaCriterion"][];
+            /** @description Who wrote it. */
+            author: string;
+            /** @description Who published it; somebody else. */
+            approver: string;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            createTime?: string;
+            /**
+             * Format: date-time
+             * @description When it was published.
+             */
+            publishTime?: string;
+        };
+        /** @description What reviews mark: one version of a document. A published version never changes; reviews keep the one they used. */
+        QaRubricInput: {
+            /** @description Resource name. */
+            name?: string;
+            /** @description Which document it is a version of, for example "conversations"; one version of it is published at a time. */
+            series?: string;
+            /** @description What is marked; weights add up to 100. */
+            criteria?: components["schemas"]["QaCriterionInput"][];
+        };
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_DRAFT`: Being written.
+         *     - `STATE_PUBLISHED`: Reviews use it.
+         *     - `STATE_SUPERSEDED`: A later version took its place.
+         * @enum {string}
+         */
+        QaRubricState: "STATE_UNSPECIFIED" | "STATE_DRAFT" | "STATE_PUBLISHED" | "STATE_SUPERSEDED";
+        /** @description A recording drawn. */
+        QaSample: {
+            /** @description Resource name; ends in the recording's id. */
+            name: string;
+            /** @description The recording. */
+            recording: string;
+            /** @description RANDOM, RISK or AD_HOC. */
+            kind: string;
+            /** @description The unit. */
+            unit: string;
+            /** @description Id of the person whose service it is. */
+            person: string;
+            /** @description Its channel. */
+            channel: string;
+            /**
+             * Format: double
+             * @description Inclusion probability, above 0 and at most 1.
+             */
+            probability: number;
+            /** @description Why it was replaced; empty where it was not. */
+            replaceReason: string;
+            /** @description The recording in whose place it came; empty for those drawn first. */
+            replaces: string;
+        };
+        /** @description One person's figures of a period and what came of them. */
+        QaScorecard: {
+            /** @description Resource name; {period} is a month (2026-11) or a quarter (2026-Q4). */
+            name: string;
+            /** @description State. */
+            state: components["schemas"]["QaScorecardState"];
+            /**
+             * Format: double
+             * @description 0 to 100 over the items that have a value; unset where the method gives a grade or nothing has a value.
+             */
+            score?: number;
+            /** @description EXCELLENT, GOOD, QUALIFIED or UNQUALIFIED; empty where the method gives a score, or a missing value leaves it open. */
+            grade: string;
+            /**
+             * Format: double
+             * @description Factor from the customers' mean rating; unset without a curve or ratings.
+             */
+            coefficient?: number;
+            /** @description The items. */
+            lines: components["schemas"]["QaScorecardLine"][];
+            /** @description Items without a value; where there are any the scorecard is not complete. */
+            unmeasured: string[];
+            /** @description Items whose value no event gave. */
+            imported: string[];
+            /** @description Version of the profile that it was judged by. */
+            profileVersion: string;
+            /**
+             * Format: date-time
+             * @description When it was computed.
+             */
+            computeTime?: string;
+        };
+        /** @description An item. */
+        QaScorecardLine: {
+            /** @description Metric. */
+            metric: string;
+            /** @description Group. */
+            group: string;
+            /**
+             * Format: double
+             * @description Target in the metric's unit.
+             */
+            target?: number;
+            /**
+             * Format: double
+             * @description Weight after the group's gap was settled, %.
+             */
+            weight?: number;
+            /**
+             * Format: double
+             * @description Value.
+             */
+            value?: number;
+            /** @description COMPUTED, IMPORTED or MANUAL. */
+            source: string;
+            /**
+             * Format: int64
+             * @description Cases behind it.
+             */
+            count: string;
+            /**
+             * Format: double
+             * @description Share of the item reached, 0 to 1.
+             */
+            share?: number;
+            /**
+             * Format: double
+             * @description Points that it gives.
+             */
+            points?: number;
+        };
+        /**
+         * @description Life cycle.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_COMPUTED`: Computed; computed again as events come.
+         *     - `STATE_FROZEN`: Never changes again.
+         * @enum {string}
+         */
+        QaScorecardState: "STATE_UNSPECIFIED" | "STATE_COMPUTED" | "STATE_FROZEN";
+        /** @description Spot checks of a month. */
+        QaSpotCheckDuty: {
+            /**
+             * Format: int32
+             * @description How many the site's profile asks for (sampling.ad_hoc); 0 where it asks for none.
+             */
+            wanted: number;
+            /**
+             * Format: int32
+             * @description How many were made since the month began, site time.
+             */
+            made: number;
+        };
+        /**
+         * @description Where values come from.
+         *     - `SOURCE_UNSPECIFIED`: Never written.
+         *     - `SOURCE_IMPORTED`: Another system's figures.
+         *     - `SOURCE_MANUAL`: Counted by hand.
+         * @enum {string}
+         */
+        QaStateMetricsRequestSource: "SOURCE_UNSPECIFIED" | "SOURCE_IMPORTED" | "SOURCE_MANUAL";
+        /** @description Response of StateMetrics. */
+        QaStateMetricsResponse: {
+            /**
+             * Format: int32
+             * @description Values kept.
+             */
+            values: number;
+        };
+        /** @description A value that no event gave. */
+        QaStatedValueInput: {
+            /** @description Id of the person. */
+            person?: string;
+            /** @description Metric. */
+            metric?: string;
+            /**
+             * Format: double
+             * @description Value in the metric's unit.
+             */
+            value?: number;
+        };
+        /** @description A transcript. */
+        QaTranscript: {
+            /** @description The messages, oldest first. */
+            lines: components["schemas"]["QaTranscriptLine"][];
+            /** @description Whether personal data is hidden. */
+            masked: boolean;
+        };
+        /** @description One message. */
+        QaTranscriptLine: {
+            /** @description CUSTOMER, AGENT, BOT or SYSTEM. */
+            authorKind: string;
+            /** @description Id of the author; empty for a customer. */
+            author: string;
+            /** @description The words; personal data is hidden unless the playback is unmasked. */
+            text: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            time?: string;
+            /** @description A note among colleagues. */
+            internal: boolean;
+        };
+        /** @description An upload on its way. */
+        QaUpload: {
+            /** @description The recording. */
+            recording: string;
+            /**
+             * Format: int64
+             * @description Bytes of each part; the last one has what is left.
+             */
+            partBytes: string;
+            /**
+             * Format: int32
+             * @description How many parts there are to be.
+             */
+            parts: number;
+            /** @description Numbers of the parts that have come, ascending. */
+            received: number[];
+        };
+        /** @description The program. */
+        QaVerifier: {
+            /** @description verify_draw.py. */
+            fileName: string;
+            /** @description text/x-python. */
+            mediaType: string;
+            /** @description The program. */
+            content: string;
+        };
         /** @description Response of ListPeople. */
         StaffingListPeopleResponse: {
             /** @description The people. */
@@ -3538,7 +7490,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            reason: "MALFORMED_REQUEST" | "INVALID_FIELD" | "REQUEST_ID_REUSED" | "PAGE_TOKEN_MISMATCH" | "MESSAGE_TOO_LARGE" | "TOKEN_INVALID" | "PERMISSION_MISSING" | "METHOD_CLOSED" | "SIGN_IN_FAILED" | "CALLER_UNDECLARED" | "NOT_FOUND" | "ALREADY_EXISTS" | "WRONG_STATE" | "GUARD_NOT_MET" | "VERSION_CONFLICT" | "PROFILE_FORBIDS" | "CLOCK_NOT_VIRTUAL" | "SITE_UNKNOWN" | "PROFILE_INVALID" | "SIMULATION_REFUSED" | "NO_CAPACITY" | "NOT_ASSIGNEE" | "LIMIT_REACHED" | "MERGE_CIRCLE" | "SECOND_PERSON" | "POINTS_SHORT" | "DEPENDENCY_DOWN" | "DRAINING" | "DEADLINE_EXCEEDED" | "OVERLOADED" | "INTERNAL";
+            reason: "MALFORMED_REQUEST" | "INVALID_FIELD" | "REQUEST_ID_REUSED" | "PAGE_TOKEN_MISMATCH" | "MESSAGE_TOO_LARGE" | "TOKEN_INVALID" | "PERMISSION_MISSING" | "METHOD_CLOSED" | "SIGN_IN_FAILED" | "CALLER_UNDECLARED" | "NOT_FOUND" | "ALREADY_EXISTS" | "WRONG_STATE" | "GUARD_NOT_MET" | "VERSION_CONFLICT" | "PROFILE_FORBIDS" | "CLOCK_NOT_VIRTUAL" | "SITE_UNKNOWN" | "PROFILE_INVALID" | "SIMULATION_REFUSED" | "NO_CAPACITY" | "NOT_ASSIGNEE" | "LIMIT_REACHED" | "MERGE_CIRCLE" | "SECOND_PERSON" | "POINTS_SHORT" | "ONLY_ONE_MAY" | "CONTENT_REFUSED" | "DRAW_REFUSED" | "DEPENDENCY_DOWN" | "DRAINING" | "DEADLINE_EXCEEDED" | "OVERLOADED" | "INTERNAL";
             fields?: {
                 field: string;
                 description: string;
@@ -3671,6 +7623,666 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    crm_ListCampaigns: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListCampaignsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListCampaignsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_CreateCampaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateCampaignRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The campaign. */
+                    campaign: components["schemas"]["CrmCampaignInput"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaign"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetCampaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetCampaignRequest. */
+                site: string;
+                /** @description Part of `name` of GetCampaignRequest. */
+                campaign: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaign"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_PreviewCampaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of PreviewCampaignRequest. */
+                site: string;
+                /** @description Part of `name` of PreviewCampaignRequest. */
+                campaign: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaignPreview"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ApproveCampaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of ApproveCampaignRequest. */
+                site: string;
+                /** @description Part of `name` of ApproveCampaignRequest. */
+                campaign: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaign"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ScheduleCampaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of ScheduleCampaignRequest. */
+                site: string;
+                /** @description Part of `name` of ScheduleCampaignRequest. */
+                campaign: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: date-time
+                     * @description When it begins; absent for now. A recurring campaign comes round at this time of day at the site.
+                     */
+                    startTime?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaign"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_CancelCampaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of CancelCampaignRequest. */
+                site: string;
+                /** @description Part of `name` of CancelCampaignRequest. */
+                campaign: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why, at most 500 characters. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaign"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetCampaignResult: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetCampaignResultRequest. */
+                site: string;
+                /** @description Part of `name` of GetCampaignResultRequest. */
+                campaign: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCampaignResult"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_RecordCommitment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of RecordCommitmentRequest. */
+                site: string;
+                /** @description Part of `parent` of RecordCommitmentRequest. */
+                customer: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What is promised, 1 to 2,000 characters. */
+                    promise?: string;
+                    /**
+                     * Format: date-time
+                     * @description By when it will be kept.
+                     */
+                    dueTime: string;
+                    /** @description Who answers for it; empty for the caller. */
+                    owner?: string;
+                    /** @description The conversation in which it was made, sites/{site}/conversations/{conversation}; empty for none. */
+                    conversation?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCommitment"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_KeepCommitment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of KeepCommitmentRequest. */
+                site: string;
+                /** @description Part of `name` of KeepCommitmentRequest. */
+                commitment: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description How it was kept, at most 2,000 characters. */
+                    note?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCommitment"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListCommitments: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["CrmCommitmentState"];
+                /** @description Only of this person; empty for all. */
+                owner?: string;
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListCommitmentsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListCommitmentsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetCommitmentReport: {
+        parameters: {
+            query?: {
+                /** @description First day, ISO 8601, at the site; empty for a year ago. */
+                firstDay?: string;
+                /** @description Last day, ISO 8601; empty for today. */
+                lastDay?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetCommitmentReportRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmCommitmentReport"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListContactTasks: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["CrmContactTaskState"];
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListContactTasksRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListContactTasksResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_CompleteContactTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of CompleteContactTaskRequest. */
+                site: string;
+                /** @description Part of `name` of CompleteContactTaskRequest. */
+                contactTask: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What came of it, at most 2,000 characters. */
+                    note?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmContactTask"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_SkipContactTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of SkipContactTaskRequest. */
+                site: string;
+                /** @description Part of `name` of SkipContactTaskRequest. */
+                contactTask: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why, at most 2,000 characters. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmContactTask"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
     crm_ListCustomers: {
         parameters: {
             query?: {
@@ -5265,6 +9877,257 @@ export interface operations {
             504: components["responses"]["E504"];
         };
     };
+    crm_ListSurveys: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListSurveysRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListSurveysResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_CreateSurvey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateSurveyRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The survey. */
+                    survey: components["schemas"]["CrmSurveyInput"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmSurvey"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetSurvey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetSurveyRequest. */
+                site: string;
+                /** @description Part of `name` of GetSurveyRequest. */
+                survey: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmSurvey"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_AnswerSurvey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of AnswerSurveyRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The token of the invitation. */
+                    token?: string;
+                    /**
+                     * Format: int32
+                     * @description The score, on the survey's scale.
+                     */
+                    score?: number;
+                    /** @description What the customer would like to add, at most 2,000 characters. */
+                    comment?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmSurveyAnswer"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListSurveyAnswers: {
+        parameters: {
+            query?: {
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListSurveyAnswersRequest. */
+                site: string;
+                /** @description Part of `parent` of ListSurveyAnswersRequest. */
+                survey: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListSurveyAnswersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetSurveyReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetSurveyReportRequest. */
+                site: string;
+                /** @description Part of `name` of GetSurveyReportRequest. */
+                survey: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmSurveyReport"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
     crm_GetStanding: {
         parameters: {
             query?: never;
@@ -5403,6 +10266,278 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CrmDiscountQuote"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetPreferenceReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetPreferenceReportRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmPreferenceReport"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ListWinBacks: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["CrmWinBackState"];
+                /** @description Entries a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListWinBacksRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmListWinBacksResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_PlanWinBack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of PlanWinBackRequest. */
+                site: string;
+                /** @description Part of `name` of PlanWinBackRequest. */
+                winBack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why the customer was lost. */
+                    cause?: components["schemas"]["CrmWinBackCause"];
+                    /**
+                     * Format: int64
+                     * @description Points for coming back.
+                     */
+                    rewardPoints?: string;
+                    /**
+                     * Format: int64
+                     * @description Worth of the coupon for the way, fen.
+                     */
+                    couponFen?: string;
+                    /**
+                     * Format: int32
+                     * @description Days for which the coupon holds; 0 for 30.
+                     */
+                    couponDays?: number;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmWinBack"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_ContactWinBack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of ContactWinBackRequest. */
+                site: string;
+                /** @description Part of `name` of ContactWinBackRequest. */
+                winBack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What was said, at most 2,000 characters. */
+                    note?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmWinBack"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_RespondWinBack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of RespondWinBackRequest. */
+                site: string;
+                /** @description Part of `name` of RespondWinBackRequest. */
+                winBack: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description What the customer said, at most 2,000 characters. */
+                    note?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmWinBack"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    crm_GetWinBackReport: {
+        parameters: {
+            query?: {
+                /** @description First day, ISO 8601, at the site; empty for a year ago. */
+                firstDay?: string;
+                /** @description Last day, ISO 8601; empty for today. */
+                lastDay?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetWinBackReportRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CrmWinBackReport"];
                 };
             };
             400: components["responses"]["E400"];
@@ -7488,6 +12623,3035 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["IntakeExportServiceLevelReportResponse"];
                     "*/*": string;
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_OpenAppraisals: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of OpenAppraisalsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Month or quarter, as the profile has it. */
+                    period?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaOpenAppraisalsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetAppraisal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of GetAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListAppraisals: {
+        parameters: {
+            query?: {
+                /** @description Appraisals a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                /** @description Only this period. */
+                period?: string;
+                state?: components["schemas"]["QaAppraisalState"];
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListAppraisalsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListAppraisalsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_RateAppraisal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of RateAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of RateAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description A mark for every part of every dimension of the profile, on the scale of reviews. */
+                    marks?: {
+                        [key: string]: number;
+                    };
+                    /** @description Why. */
+                    comment?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_RatePeer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of RatePeerRequest. */
+                site: string;
+                /** @description Part of `name` of RatePeerRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int32
+                     * @description The mark, on the scale of reviews.
+                     */
+                    mark?: number;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRatePeerResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_FinaliseAppraisal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of FinaliseAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of FinaliseAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_PublishAppraisal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of PublishAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of PublishAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_AcknowledgeAppraisal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of AcknowledgeAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of AcknowledgeAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_AppealAppraisal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of AppealAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of AppealAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_DecideAppeal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of DecideAppealRequest. */
+                site: string;
+                /** @description Part of `name` of DecideAppealRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Whether it is collected anew. */
+                    granted?: boolean;
+                    /** @description Why. */
+                    decision?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CloseAppraisal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of CloseAppraisalRequest. */
+                site: string;
+                /** @description Part of `name` of CloseAppraisalRequest. */
+                appraisal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description A plan for each miss. */
+                    plans?: components["schemas"]["QaImprovementPlanInput"][];
+                    /** @description What a failed one leads to: TRAINING, REASSIGNMENT or COACHING. */
+                    outcome?: string;
+                    /** @description Of a quarter: the minutes of the review meeting, a resource name or document number. */
+                    minutes?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAppraisal"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CreateBonusPool: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateBonusPoolRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Month, for example 2026-11. */
+                    period?: string;
+                    /**
+                     * Format: int64
+                     * @description Base, fen.
+                     */
+                    baseFen?: string;
+                    /**
+                     * Format: double
+                     * @description Share of the team's goal that was reached.
+                     */
+                    attainment?: number;
+                    /** @description Full pay by person, fen, where its split is asked for. */
+                    payFen?: {
+                        [key: string]: string;
+                    };
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaBonusPool"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetBonusPool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetBonusPoolRequest. */
+                site: string;
+                /** @description Part of `name` of GetBonusPoolRequest. */
+                bonusPool: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaBonusPool"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ApproveBonusPool: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of ApproveBonusPoolRequest. */
+                site: string;
+                /** @description Part of `name` of ApproveBonusPoolRequest. */
+                bonusPool: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaBonusPool"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_DistributeBonusPool: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of DistributeBonusPoolRequest. */
+                site: string;
+                /** @description Part of `name` of DistributeBonusPoolRequest. */
+                bonusPool: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaBonusPool"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetAnnualAward: {
+        parameters: {
+            query?: {
+                /** @description Year. */
+                year?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetAnnualAwardRequest. */
+                site: string;
+                /** @description Part of `parent` of GetAnnualAwardRequest. */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaGetAnnualAwardResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CreateCalibration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateCalibrationRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Series of the rubric. */
+                    series?: string;
+                    /** @description Recordings, sites/{site}/recordings/{recording}. */
+                    recordings?: string[];
+                    /** @description Ids of the reviewers. */
+                    reviewers?: string[];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaCalibration"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetCalibration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetCalibrationRequest. */
+                site: string;
+                /** @description Part of `name` of GetCalibrationRequest. */
+                calibration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaCalibration"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_MarkCalibration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of MarkCalibrationRequest. */
+                site: string;
+                /** @description Part of `name` of MarkCalibrationRequest. */
+                calibration: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The recording. */
+                    recording?: string;
+                    /**
+                     * Format: int32
+                     * @description The mark, on the site's scale.
+                     */
+                    mark?: number;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaCalibration"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CloseCalibration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of CloseCalibrationRequest. */
+                site: string;
+                /** @description Part of `name` of CloseCalibrationRequest. */
+                calibration: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaCalibration"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListCommitments: {
+        parameters: {
+            query?: {
+                /** @description A page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListCommitmentsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListCommitmentsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListDraws: {
+        parameters: {
+            query?: {
+                /** @description A page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListDrawsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListDrawsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetDraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetDrawRequest. */
+                site: string;
+                /** @description Part of `name` of GetDrawRequest. */
+                draw: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaDraw"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListSamples: {
+        parameters: {
+            query?: {
+                /** @description A page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListSamplesRequest. */
+                site: string;
+                /** @description Part of `parent` of ListSamplesRequest. */
+                draw: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListSamplesResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetDrawRecord: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetDrawRecordRequest. */
+                site: string;
+                /** @description Part of `name` of GetDrawRecordRequest. */
+                draw: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaDrawRecord"];
+                    "*/*": string;
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ReadFrame: {
+        parameters: {
+            query?: {
+                /** @description First byte, from 0. */
+                offset?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `name` of ReadFrameRequest. */
+                site: string;
+                /** @description Part of `name` of ReadFrameRequest. */
+                draw: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaReadFrameResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetVerifier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetVerifierRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaVerifier"];
+                    "*/*": string;
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CreateSpotCheck: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateSpotCheckRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int32
+                     * @description How many recordings.
+                     */
+                    number?: number;
+                    /**
+                     * Format: int32
+                     * @description From the last days.
+                     */
+                    days?: number;
+                    /** @description Only this person's; empty for everybody's. */
+                    person?: string;
+                    /** @description Why. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaDraw"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ReplaceSample: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of ReplaceSampleRequest. */
+                site: string;
+                /** @description Part of `name` of ReplaceSampleRequest. */
+                draw: string;
+                /** @description Part of `name` of ReplaceSampleRequest. */
+                sample: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Why it cannot be reviewed.
+                     * @enum {string}
+                     */
+                    reason?: "NO_CONTENT" | "PURGED" | "UNREADABLE" | "WRONG_PERSON" | "CONFLICT_OF_INTEREST";
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaSample"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListMatters: {
+        parameters: {
+            query?: {
+                /** @description Matters a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                kind?: components["schemas"]["QaMatterKind"];
+                /** @description Only in this state. */
+                state?: string;
+                /** @description Only concerning this person. */
+                person?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListMattersRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListMattersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CreateMatter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateMatterRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Kind.
+                     * @enum {unknown}
+                     */
+                    kind?: components["schemas"]["QaMatterKind"];
+                    /** @description What exactly. */
+                    code?: string;
+                    /** @description Of a violation or a penalty. */
+                    severity?: components["schemas"]["QaMatterSeverity"];
+                    /** @description Id of the person whom it concerns. */
+                    person?: string;
+                    /** @description What it is about. */
+                    title?: string;
+                    /** @description What it rests on. */
+                    evidence?: string[];
+                    /**
+                     * Format: int64
+                     * @description Money, fen.
+                     */
+                    amountFen?: string;
+                    /**
+                     * Format: date-time
+                     * @description Until when an action is to be done.
+                     */
+                    dueTime?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaMatter"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetMatter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetMatterRequest. */
+                site: string;
+                /** @description Part of `name` of GetMatterRequest. */
+                matter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaMatter"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_StepMatter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of StepMatterRequest. */
+                site: string;
+                /** @description Part of `name` of StepMatterRequest. */
+                matter: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The step. */
+                    step?: string;
+                    /** @description Effect or reason, where the step wants one. */
+                    note?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaMatter"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListRecordings: {
+        parameters: {
+            query?: {
+                /** @description Recordings a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                /** @description Only this person's; empty for everybody's. */
+                person?: string;
+                kind?: components["schemas"]["QaRecordingKind"];
+                state?: components["schemas"]["QaRecordingState"];
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListRecordingsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListRecordingsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_RegisterRecording: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of RegisterRecordingRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description KIND_AUDIO or KIND_VIDEO; transcripts register themselves. */
+                    kind?: components["schemas"]["QaRecordingKind"];
+                    /** @description What was recorded. */
+                    subject?: string;
+                    /** @description Id of the person whose service it is. */
+                    person?: string;
+                    /** @description Channel. */
+                    channel?: string;
+                    /**
+                     * Format: date-time
+                     * @description When the service began.
+                     */
+                    startTime: string;
+                    /**
+                     * Format: date-time
+                     * @description When it ended; not in the future.
+                     */
+                    endTime: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRecording"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetRecording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetRecordingRequest. */
+                site: string;
+                /** @description Part of `name` of GetRecordingRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRecording"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_StartUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of StartUploadRequest. */
+                site: string;
+                /** @description Part of `name` of StartUploadRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * @description Media type.
+                     * @enum {string}
+                     */
+                    mediaType?: "audio/wav" | "audio/ogg" | "audio/mp4" | "video/mp4" | "video/webm";
+                    /**
+                     * Format: int64
+                     * @description Bytes of the whole content, at most 16 GiB.
+                     */
+                    sizeBytes?: string;
+                    /** @description SHA-256 over the SHA-256 digests of the parts in their order, lower-case hexadecimal. */
+                    sha256?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaUpload"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_UploadPart: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of UploadPartRequest. */
+                site: string;
+                /** @description Part of `name` of UploadPartRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Format: int32
+                     * @description Number of the part, from 1.
+                     */
+                    number?: number;
+                    /** @description The part. */
+                    content?: string;
+                    /** @description SHA-256 of the part, lower-case hexadecimal. */
+                    sha256?: string;
+                    /** @description Idempotency key; not needed, since the part's place and checksum say the same. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaUpload"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CompleteUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of CompleteUploadRequest. */
+                site: string;
+                /** @description Part of `name` of CompleteUploadRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRecording"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_StartPlayback: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of StartPlaybackRequest. */
+                site: string;
+                /** @description Part of `parent` of StartPlaybackRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Show personal data in a transcript too. */
+                    unmasked?: boolean;
+                    /** @description Why; required for `unmasked`, at most 200 characters. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaPlayback"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ReadContent: {
+        parameters: {
+            query?: {
+                /** @description First byte, from 0. */
+                offset?: string;
+                /** @description Bytes, at most 1 MiB; 0 for that. */
+                length?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `name` of ReadContentRequest. */
+                site: string;
+                /** @description Part of `name` of ReadContentRequest. */
+                recording: string;
+                /** @description Part of `name` of ReadContentRequest. */
+                playback: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaReadContentResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetTranscript: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetTranscriptRequest. */
+                site: string;
+                /** @description Part of `name` of GetTranscriptRequest. */
+                recording: string;
+                /** @description Part of `name` of GetTranscriptRequest. */
+                playback: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaTranscript"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_HoldRecording: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of HoldRecordingRequest. */
+                site: string;
+                /** @description Part of `name` of HoldRecordingRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why, for example the number of a lawsuit. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRecording"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ReleaseRecording: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of ReleaseRecordingRequest. */
+                site: string;
+                /** @description Part of `name` of ReleaseRecordingRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRecording"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetDeletionProof: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetDeletionProofRequest. */
+                site: string;
+                /** @description Part of `name` of GetDeletionProofRequest. */
+                recording: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaDeletionProof"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ProposeRubric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ProposeRubricRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRubric"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListRubrics: {
+        parameters: {
+            query?: {
+                /** @description Versions a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListRubricsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListRubricsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_CreateRubric: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateRubricRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Series and criteria. */
+                    rubric: components["schemas"]["QaRubricInput"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRubric"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_PublishRubric: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of PublishRubricRequest. */
+                site: string;
+                /** @description Part of `name` of PublishRubricRequest. */
+                rubric: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRubric"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetRubric: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetRubricRequest. */
+                site: string;
+                /** @description Part of `name` of GetRubricRequest. */
+                rubric: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaRubric"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_SetMember: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `member.name` of SetMemberRequest. */
+                site: string;
+                /** @description Part of `member.name` of SetMemberRequest. */
+                member: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description The member as it shall be. */
+                    member: components["schemas"]["QaMemberInput"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaMember"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListMembers: {
+        parameters: {
+            query?: {
+                /** @description Members a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListMembersRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListMembersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_AssignReviews: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of AssignReviewsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Recordings, sites/{site}/recordings/{recording}. */
+                    recordings?: string[];
+                    /** @description Series of the rubric. */
+                    series?: string;
+                    /** @description Why: drawn, for risk, or a spot check. */
+                    origin?: components["schemas"]["QaReviewOrigin"];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaAssignReviewsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetReview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetReviewRequest. */
+                site: string;
+                /** @description Part of `name` of GetReviewRequest. */
+                review: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaReview"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListReviews: {
+        parameters: {
+            query?: {
+                /** @description Reviews a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                /** @description Only of this person's service. */
+                person?: string;
+                /** @description Only by this reviewer. */
+                reviewer?: string;
+                state?: components["schemas"]["QaReviewState"];
+                /** @description Only those that are overdue. */
+                overdue?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListReviewsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListReviewsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_SubmitReview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of SubmitReviewRequest. */
+                site: string;
+                /** @description Part of `name` of SubmitReviewRequest. */
+                review: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description One answer to every criterion. */
+                    answers?: components["schemas"]["QaAnswerInput"][];
+                    /** @description Places in the recording. */
+                    evidence?: components["schemas"]["QaEvidenceMarkInput"][];
+                    /** @description What is advised. */
+                    coaching?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaReview"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_AcknowledgeReview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of AcknowledgeReviewRequest. */
+                site: string;
+                /** @description Part of `name` of AcknowledgeReviewRequest. */
+                review: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaReview"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_DisputeReview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of DisputeReviewRequest. */
+                site: string;
+                /** @description Part of `name` of DisputeReviewRequest. */
+                review: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Why. */
+                    reason?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaReview"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetReviewScores: {
+        parameters: {
+            query?: {
+                /** @description Last day, YYYY-MM-DD in the site's time zone. */
+                untilDay?: string;
+                /** @description Weeks up to and with that day, 1 to 53; 0 for 4, over which few reviews a week are pooled. */
+                weeks?: number;
+                /** @description Confidence level of the intervals; 0 for 0.95. */
+                level?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of GetReviewScoresRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaGetReviewScoresResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetMetricRegistry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetMetricRegistryRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaMetricRegistry"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_StateMetrics: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of StateMetricsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Month (2026-11) or quarter (2026-Q4). */
+                    period?: string;
+                    /**
+                     * @description Source.
+                     * @enum {unknown}
+                     */
+                    source?: components["schemas"]["QaStateMetricsRequestSource"];
+                    /** @description Which system or file, or why by hand. */
+                    origin?: string;
+                    /** @description The values. */
+                    values?: components["schemas"]["QaStatedValueInput"][];
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaStateMetricsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ComputeScorecards: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of ComputeScorecardsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Month (2026-11) or quarter (2026-Q4). */
+                    period?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaComputeScorecardsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_FreezeScorecards: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of FreezeScorecardsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Month (2026-11) or quarter (2026-Q4). */
+                    period?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaFreezeScorecardsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_GetScorecard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetScorecardRequest. */
+                site: string;
+                /** @description Part of `name` of GetScorecardRequest. */
+                person: string;
+                /** @description Part of `name` of GetScorecardRequest. */
+                scorecard: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaScorecard"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListScorecards: {
+        parameters: {
+            query?: {
+                /** @description Scorecards a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                /** @description Month (2026-11) or quarter (2026-Q4). */
+                period?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListScorecardsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListScorecardsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_DryRunScorecards: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of DryRunScorecardsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Month (2026-11) or quarter (2026-Q4). */
+                    period?: string;
+                    /** @description The other version, YAML as in the site's file. */
+                    profile?: string;
+                    /**
+                     * Format: int64
+                     * @description A pool to share by score times coefficient, fen; 0: none.
+                     */
+                    poolFen?: string;
+                    /** @description Idempotency key, a UUID chosen by the caller; nothing is written, so a repetition computes again. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaDryRunScorecardsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    qa_ListObservations: {
+        parameters: {
+            query?: {
+                /** @description Observations a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+                /** @description Metric. */
+                metric?: string;
+                /** @description Month (2026-11) or quarter (2026-Q4). */
+                period?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListObservationsRequest. */
+                site: string;
+                /** @description Part of `parent` of ListObservationsRequest. */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QaListObservationsResponse"];
                 };
             };
             400: components["responses"]["E400"];
