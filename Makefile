@@ -78,8 +78,9 @@ imports: setup
 	@$(BIN)/lint-imports
 
 .PHONY: protos protos-check
-protos: setup ## regenerate protos/gen
+protos: setup ## regenerate protos/gen, the TypeScript client among it
 	@$(BIN)/python protos/generate.py
+	@$(BIN)/python -m services.gateway.openapi.client
 protos-check: setup ## protos/gen is current; buf lint and buf breaking
 	@$(BIN)/python protos/generate.py --check
 	@cd protos && ../$(BIN)/buf lint gen/kefu/image.binpb --config buf.yaml --path kefu
