@@ -27,7 +27,7 @@ from nats.aio.client import Client
 
 from services.kit.access import Kind
 from services.kit.auth import TokenSigner
-from services.kit.bus import STREAM
+from services.kit.bus import STREAM, ensure_stream
 from services.kit.ids import Ids
 from tests.bench.intake_load import IN_FLIGHT, SITE, TEXT, as_
 
@@ -142,6 +142,8 @@ async def prepare(folder: Path, nats_url: str, port: int) -> list[dict[str, str]
     people = [f"agent-{number:02}" for number in range(16)]
     agents = {person: signer.sign(person, Kind.PERSON, ttl=7200, sites={SITE: ["agent"]}) for person in people}
     client = await nats.connect(nats_url)
+    jetstream = client.jetstream()
+    await ensure_stream(jetstream)
     for version, person in enumerate(people, start=1):
         changed = PersonChanged(person=person, skills=["GENERAL"], capacity=50, active=True, certified=True)
         there = PresenceChanged(person=person, state="AVAILABLE")
@@ -149,7 +151,7 @@ async def prepare(folder: Path, nats_url: str, port: int) -> list[dict[str, str]
             Event(id=new_id(), site=SITE, version=2 * version, person_changed=changed),
             Event(id=new_id(), site=SITE, version=2 * version + 1, presence_changed=there),
         ):
-            await client.jetstream().publish(f"kefu.staffing.{SITE}.people", event.SerializeToString())
+            await jetstream.publish(f"kefu.staffing.{SITE}.people", event.SerializeToString())
     await client.close()
 
     async def begin(number: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from kefu.intake.v1 import conversation_pb2 as pb
 from kefu.intake.v1 import conversation_service_pb2 as api
 from kefu.intake.v1.conversation_service_pb2_grpc import ConversationServiceStub
 
+from services.kit import bus
 from services.kit.access import Kind
 from services.kit.client import ClientChannel, Target
 from services.kit.errors import FailedPrecondition, KefuError
@@ -153,6 +154,8 @@ async def at_work(rig: Rig, people: Sequence[str]) -> None:
     """Tell intake of colleagues, as staffing does."""
     client = await nats.connect(rig.nats_url)
     try:
+        jetstream = client.jetstream()
+        await bus.ensure_stream(jetstream)
         for number, person in enumerate(people, 1):
             aggregate = f"sites/{SITE}/people/{person}"
             changed = PersonChanged(
@@ -168,6 +171,6 @@ async def at_work(rig: Rig, people: Sequence[str]) -> None:
                     presence_changed=PresenceChanged(person=person, state="AVAILABLE"),
                 ),
             ):
-                await client.jetstream().publish(f"kefu.staffing.{SITE}.people", event.SerializeToString())
+                await jetstream.publish(f"kefu.staffing.{SITE}.people", event.SerializeToString())
     finally:
         await client.close()
