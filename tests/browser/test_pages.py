@@ -24,6 +24,7 @@ AT_WORK = [
     "win_backs",
     "recordings",
     "draws",
+    "reviews",
     "privacy",
     "report",
     "people",

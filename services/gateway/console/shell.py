@@ -38,6 +38,7 @@ _RAIL: Final = {
     "win_backs": ("console.win_backs", "back", "winbacks.read"),
     "recordings": ("console.recordings", "play", "recordings.read"),
     "draws": ("console.draws", "check", "draws.read"),
+    "reviews": ("console.reviews", "star", "reviews.read"),
     "privacy": ("console.privacy", "shield", "customers.approve"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),

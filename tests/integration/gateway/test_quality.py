@@ -18,14 +18,18 @@ from tests.unit.qa.test_content import MP4, box
 SHOW = MP4 + box(b"free", bytes(range(256)) * 6_000)
 
 
-def served(parts: Parts, admin: Browser, words: str) -> str:
-    """A conversation that somebody served and closed; returns its name."""
-    person = new_id()
+def employed(admin: Browser, person: str) -> str:
+    """Somebody who takes conversations; returns their id."""
     made = admin.post(
         f"/v1/sites/{SITE}/people?personId={person}",
         {"displayName": "李强", "grade": "GRADE_SENIOR", "skills": ["GENERAL"], "capacity": 5, "certified": True},
     )
     assert made.status_code == 200, made.text
+    return person
+
+
+def served(parts: Parts, admin: Browser, words: str, person: str) -> str:
+    """A conversation that somebody served and closed; returns its name."""
     agent = replace(admin, token=token_of(parts, person, {SITE: frozenset({"agent"})}))
     body = {"conversation": {"channel": "CHANNEL_WEB", "customer": new_id("c")}, "firstMessage": words}
     opened = admin.post(f"/v1/sites/{SITE}/conversations", body)
@@ -46,7 +50,7 @@ def served(parts: Parts, admin: Browser, words: str) -> str:
 
 
 def test_what_a_customer_wrote_is_reviewed_without_what_tells_who_they_are(parts: Parts, admin: Browser) -> None:
-    name = served(parts, admin, "我的手机是13800138000，单子呢")
+    name = served(parts, admin, "我的手机是13800138000，单子呢", employed(admin, new_id()))
     reviewer = replace(admin, token=token_of(parts, "rita", {SITE: frozenset({"reviewer"})}))
     supervisor = replace(admin, token=token_of(parts, "sam", {SITE: frozenset({"supervisor"})}))
 

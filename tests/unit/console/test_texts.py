@@ -18,13 +18,13 @@ from kefu.crm.v1 import (
     win_back_service_pb2,
 )
 from kefu.intake.v1 import conversation_pb2
-from kefu.qa.v1 import draw_service_pb2, recording_pb2
+from kefu.qa.v1 import draw_service_pb2, recording_pb2, review_pb2
 from kefu.staffing.v1 import person_pb2
 
 from services.crm.domain import segment
 from services.gateway.accounts import Role
 from services.gateway.console import texts
-from services.gateway.console.pages import campaigns, desk, desk_actions, draws, integrations
+from services.gateway.console.pages import campaigns, desk, desk_actions, draws, integrations, reviews
 from services.gateway.console.present import conversations, segments
 
 GATEWAY = Path(texts.__file__).resolve().parents[1]
@@ -91,6 +91,9 @@ DYNAMIC = {
     "draw_scope.": {"TEAM", "AGENT", "SUPERVISOR"},
     "draw_cause.": {"NO_RECORDINGS", "FEW_RECORDINGS", "LEFT"},
     "draw_reason.": set(draws.REASONS),
+    "review_origin.": names(review_pb2.Review.Origin, "ORIGIN_"),
+    "review_state.": set(reviews.SHOWN),
+    "review_whose.": set(reviews.WHOSE),
     "points.": {"ISSUED", "PENDING", "ACTIVE", "SPENT", "EXPIRED", "REVERSED"},
     "points_cause.": {*CAUSES, "PURCHASE", "RETURN", "REDEMPTION", "TIME"},
     "campaign_kind.": names(campaign_service_pb2.Campaign.Kind, "KIND_"),

@@ -1,0 +1,166 @@
+"""The review room as reviewers, the reviewed and judges of disputes read it, over what qa holds."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.gateway.app import Parts, create_app
+from services.gateway.console.pages import console_blueprint, error_page
+from services.gateway.console.texts import texts
+from services.kit.testing.polling import eventually
+from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, token_of
+from tests.integration.gateway.test_care_pages import Reader
+from tests.integration.gateway.test_quality import employed, served
+
+PERSON = "agent"
+REVIEWERS = {"admin", "manager"}
+CRITERIA = [
+    {"id": "warmth", "titleZh": "态度热情", "titleEn": "Warmth", "weight": 60, "commentAt": 4},
+    {"id": "accuracy", "titleZh": "答复准确", "titleEn": "Accuracy", "weight": 30},
+    {"id": "farewell", "titleZh": "结束语", "titleEn": "Farewell", "weight": 10, "optional": True},
+]
+MARKS = {"mark-warmth": "3", "mark-accuracy": "8", "mark-farewell": "NA"}
+
+
+@pytest.fixture(scope="module")
+def office(parts: Parts) -> Browser:
+    """A program that does what an administrator does; the site has a rubric, two reviewers and somebody to review."""
+    admin = Browser(create_app(parts).test_client(), token_of(parts, "admin", {"*": frozenset({"admin"})}))
+    chief = replace(admin, token=token_of(parts, "chief", {"*": frozenset({"admin"})}))
+    employed(admin, PERSON)
+    for one in REVIEWERS:
+        done = admin.post(f"/v1/sites/{SITE}/members/{one}:set", {"member": {"reviewer": True}})
+        assert done.status_code == 200, done.text
+    made = admin.post(f"/v1/sites/{SITE}/rubrics", {"rubric": {"series": "room", "criteria": CRITERIA}})
+    assert made.status_code == 200, made.text
+    assert chief.post(f"/v1/{made.json['name']}:publish").status_code == 200
+    return admin
+
+
+def reader(parts: Parts, user: str, language: str) -> Reader:
+    """Somebody at the console."""
+    made = Reader(create_app(parts, pages=console_blueprint, error_page=error_page).test_client(), language)
+    reply = made.post("/sign-in", made.get("/sign-in"), {"user_name": user, "password": PASSWORD})
+    assert reply.status_code == 303, reply.text[:400]
+    return made
+
+
+def assigned(office: Browser, recording: str) -> dict[str, Any]:
+    """The review of a recording."""
+    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_DRAWN"}
+    done = office.post(f"/v1/sites/{SITE}/reviews:assign", body)
+    assert done.status_code == 200, done.text
+    (review,) = done.json["reviews"]
+    return dict(review)
+
+
+def recorded(office: Browser, conversation: str) -> str:
+    """The recording of a conversation, once qa heard of its end."""
+
+    def found() -> list[str]:
+        page = office.get(f"/v1/sites/{SITE}/recordings?pageSize=500").json.get("recordings", [])
+        return [one["name"] for one in page if one["subject"] == conversation]
+
+    asyncio.run(eventually(found))
+    return found()[0]
+
+
+def path_of(review: dict[str, Any]) -> str:
+    return f"/s/{SITE}/reviews/{review['name'].rpartition('/')[2]}"
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Browser, language: str) -> None:
+    words = texts(language.replace("-", "_"))
+    warmth = "态度热情" if language == "zh-CN" else "Warmth"
+    conversation = served(parts, office, "我的手机是13800138000，单子呢", PERSON)
+    review = assigned(office, recorded(office, conversation))
+    path, first = path_of(review), reader(parts, review["reviewer"], language)
+    assert f'href="{path}"' in first.get(f"/s/{SITE}/reviews?shown=ASSIGNED")
+    assert f'href="{path}"' not in first.get(f"/s/{SITE}/reviews?shown=OVERDUE")
+    room = first.get(path)
+    assert warmth in room
+    assert "我的手机是" not in room
+
+    opened = first.post(path, room, {"open": "1", "mark-warmth": "3", "coaching": "慢一点"})
+    assert opened.status_code == 200
+    assert "我的手机是***" in opened.text
+    assert "13800138000" not in opened.text
+    assert re.search(r'name="mark-warmth" value="3" required checked', opened.text)
+    assert "慢一点" in opened.text
+
+    playback = re.findall(r'name="playback" value="([^"]+)"', opened.text)[0]
+    given = {
+        "action": "submit",
+        "playback": playback,
+        "at": ["4.5"],
+        "about": ["warmth"],
+        "note": ["没有问候"],
+        **MARKS,
+    }
+    refused = first.post(path, room, given)  # so low a mark needs a comment
+    assert refused.status_code == 422
+    assert "comment" in refused.text
+    assert "没有问候" in refused.text
+    assert "我的手机是***" in refused.text
+    nonsense = first.post(path, room, {**given, "comment-warmth": "冷淡", "at": ["soon"]})
+    assert nonsense.status_code == 422
+    given["playback"] = "0" * 36  # its time is over: the marks count all the same
+    assert first.post(path, room, {**given, "comment-warmth": "冷淡"}).status_code == 303
+    marked = first.get(path)
+    assert "冷淡" in marked
+    assert "没有问候" in marked
+    assert words("review.scored", score="4.67", best=10) in marked
+
+    reviewed = reader(parts, PERSON, language)
+    assert f'href="{path}"' in reviewed.get(f"/s/{SITE}/reviews")
+    page = reviewed.get(path)
+    assert "冷淡" in page
+    assert words("recording.audited") not in page  # recordings are for who may play them
+    assert reviewed.post(path, page, {"action": "dispute", "reason": ""}).status_code == 422
+    assert reviewed.post(path, page, {"action": "dispute", "reason": "我问候了"}).status_code == 303
+    assert reviewed.post(path, page, {"action": "acknowledge"}).status_code == 422
+
+    judge = reader(parts, *(REVIEWERS - {review["reviewer"]}), language)
+    listed = judge.get(f"/s/{SITE}/reviews?shown=ASSIGNED")
+    origin = words("review_origin.DISPUTE")
+    row = next(one for one in listed.split("<tr>") if origin in one)
+    second = re.findall(rf'href="(/s/{SITE}/reviews/[a-z0-9-]+)"', row)[0]
+    room = judge.get(second)
+    assert words("review.judges") in room
+    assert "冷淡" not in judge.get(path)  # blind until they have marked it themselves
+    given |= {"mark-warmth": "9", "at": [], "about": [], "note": []}
+    assert judge.post(second, room, given).status_code == 303
+    assert "冷淡" in judge.get(path)
+    assert words("review_state.RESOLVED") in judge.get(path)
+    page = reviewed.get(second)
+    assert reviewed.post(second, page, {"action": "acknowledge"}).status_code == 303
+    assert words("review_state.ACKNOWLEDGED") in reviewed.get(second)
+
+
+def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> None:
+    end = {"startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-01T00:05:00Z"}
+    body = {
+        "kind": "KIND_AUDIO",
+        "subject": f"sites/{SITE}/conversations/q3-call",
+        "person": PERSON,
+        "channel": "PHONE",
+    }
+    recording = office.post(f"/v1/sites/{SITE}/recordings", {**body, **end}).json["name"]
+    review = assigned(office, recording)
+    path, first = path_of(review), reader(parts, review["reviewer"], "en")
+    room = first.get(path)
+    assert first.post(path, room, {"open": "1"}).status_code == 422  # nothing has come of it yet
+    assert first.post(path, room, {"action": "nonsense"}).status_code == 422
+    other = reader(parts, *(REVIEWERS - {review["reviewer"]}), "en")
+    page = other.get(path)
+    assert 'name="mark-warmth"' not in page
+    refused = other.post(path, page, {"action": "submit", **MARKS, "comment-warmth": "x"})
+    assert refused.status_code == 422
+    with pytest.raises(AssertionError, match="404"):
+        reader(parts, PERSON, "en").get(path)
