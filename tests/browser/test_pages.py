@@ -25,6 +25,7 @@ AT_WORK = [
     "recordings",
     "draws",
     "reviews",
+    "scorecards",
     "privacy",
     "report",
     "people",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from kefu.qa.v1 import review_pb2
 from kefu.qa.v1 import review_service_pb2 as api
+from kefu.qa.v1 import scorecard_service_pb2 as card_api
 
 from services.gateway.console.backend import new_id
 from services.gateway.console.gate import Gate
@@ -17,7 +18,7 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 class Judging:
-    """Calls for one site. Reviews are named by the id alone."""
+    """Calls for one site. Reviews and people are named by the id alone."""
 
     def __init__(self, gate: Gate, site: str) -> None:
         self._gate = gate
@@ -67,3 +68,31 @@ class Judging:
         """Disputes."""
         request = api.DisputeReviewRequest(name=f"{self.parent}/reviews/{review}", reason=reason, request_id=new_id())
         self._call("ReviewService/DisputeReview", request, review_pb2.Review)
+
+    def review_scores(self, until_day: str, weeks: int) -> api.GetReviewScoresResponse:
+        """Review scores by person with intervals, over the weeks up to and with a day."""
+        request = api.GetReviewScoresRequest(parent=self.parent, until_day=until_day, weeks=weeks)
+        return self._call("ReviewService/GetReviewScores", request, api.GetReviewScoresResponse)
+
+    def registry(self) -> dict[str, card_api.Metric]:
+        """Metrics by id."""
+        request = card_api.GetMetricRegistryRequest(name=f"{self.parent}/metricRegistry")
+        found = self._call("ScorecardService/GetMetricRegistry", request, card_api.MetricRegistry)
+        return {one.id: one for one in found.metrics}
+
+    def scorecards(self, period: str, token: str) -> card_api.ListScorecardsResponse:
+        """Scorecards of a month or quarter by person."""
+        request = card_api.ListScorecardsRequest(parent=self.parent, period=period, page_size=RECENT, page_token=token)
+        return self._call("ScorecardService/ListScorecards", request, card_api.ListScorecardsResponse)
+
+    def scorecard(self, period: str, person: str) -> card_api.Scorecard:
+        """One person's scorecard."""
+        request = card_api.GetScorecardRequest(name=f"{self.parent}/people/{person}/scorecards/{period}")
+        return self._call("ScorecardService/GetScorecard", request, card_api.Scorecard)
+
+    def observations(self, period: str, person: str, metric: str, token: str) -> card_api.ListObservationsResponse:
+        """The evidence of a computed value."""
+        request = card_api.ListObservationsRequest(
+            parent=f"{self.parent}/people/{person}", metric=metric, period=period, page_size=RECENT, page_token=token
+        )
+        return self._call("ScorecardService/ListObservations", request, card_api.ListObservationsResponse)

@@ -39,6 +39,7 @@ _RAIL: Final = {
     "recordings": ("console.recordings", "play", "recordings.read"),
     "draws": ("console.draws", "check", "draws.read"),
     "reviews": ("console.reviews", "star", "reviews.read"),
+    "scorecards": ("console.scorecards", "flag", "scorecards.read"),
     "privacy": ("console.privacy", "shield", "customers.approve"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),

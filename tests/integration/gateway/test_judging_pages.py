@@ -1,11 +1,13 @@
-"""The review room as reviewers, the reviewed and judges of disputes read it, over what qa holds."""
+"""Review room and scorecards as reviewers, the reviewed and judges of disputes read them, over what qa holds."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -126,7 +128,8 @@ def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Brow
     assert reviewed.post(path, page, {"action": "dispute", "reason": "我问候了"}).status_code == 303
     assert reviewed.post(path, page, {"action": "acknowledge"}).status_code == 422
 
-    judge = reader(parts, *(REVIEWERS - {review["reviewer"]}), language)
+    (colleague,) = REVIEWERS - {review["reviewer"]}
+    judge = reader(parts, colleague, language)
     listed = judge.get(f"/s/{SITE}/reviews?shown=ASSIGNED")
     origin = words("review_origin.DISPUTE")
     row = next(one for one in listed.split("<tr>") if origin in one)
@@ -157,10 +160,53 @@ def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> Non
     room = first.get(path)
     assert first.post(path, room, {"open": "1"}).status_code == 422  # nothing has come of it yet
     assert first.post(path, room, {"action": "nonsense"}).status_code == 422
-    other = reader(parts, *(REVIEWERS - {review["reviewer"]}), "en")
+    (colleague,) = REVIEWERS - {review["reviewer"]}
+    other = reader(parts, colleague, "en")
     page = other.get(path)
     assert 'name="mark-warmth"' not in page
     refused = other.post(path, page, {"action": "submit", **MARKS, "comment-warmth": "x"})
     assert refused.status_code == 422
     with pytest.raises(AssertionError, match="404"):
         reader(parts, PERSON, "en").get(path)
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_every_number_of_a_scorecard_leads_to_its_evidence(parts: Parts, office: Browser, language: str) -> None:
+    words, period = texts(language.replace("-", "_")), f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+    conversation = served(parts, office, "单子呢", PERSON)
+    recorded(office, conversation)
+    stated = {"person": PERSON, "metric": "knowledge", "value": 5}
+    body = {"period": period, "source": "SOURCE_IMPORTED", "origin": "wiki", "values": [stated]}
+    assert office.post(f"/v1/sites/{SITE}/metrics:state", body).status_code == 200
+    path = f"/s/{SITE}/scorecards/{period}/{PERSON}"
+    own = reader(parts, PERSON, language)
+
+    def told() -> bool:
+        evidence = office.get(f"/v1/sites/{SITE}/people/{PERSON}/observations?metric=resolution&period={period}").json
+        return conversation in {one["object"] for one in evidence.get("observations", [])}
+
+    asyncio.run(eventually(told))
+    assert office.post(f"/v1/sites/{SITE}/scorecards:compute", {"period": period}).status_code == 200
+    listed = own.get(f"/s/{SITE}/scorecards?period={period}")
+    assert f'href="{path}"' in listed
+    card = own.get(path)
+    for group in ("BASIC", "QUALITY", "EXTRA"):
+        assert words(f"card_group.{group}") in card
+    for source in ("COMPUTED", "IMPORTED"):
+        assert words(f"figure_source.{source}") in card
+    assert words("scorecard.incomplete") in card
+    assert f'href="{path}/resolution"' in card
+    assert f'href="{path}/knowledge"' not in card  # no event told of it
+    evidence = own.get(f"{path}/resolution")
+    assert conversation.rpartition("/")[2] in evidence
+    assert words("fact.handled") in evidence
+    assert "FROM observations" in evidence
+
+
+def test_a_scorecard_of_others_or_of_no_month_is_not_shown(parts: Parts, office: Browser) -> None:
+    own = reader(parts, PERSON, "en")
+    for path in ("2026-11/admin", "2026-11/admin/resolution", "2026-13/agent", "x/agent"):
+        with pytest.raises(AssertionError, match=r"40[04]"):
+            own.get(f"/s/{SITE}/scorecards/{path}")
+    with pytest.raises(AssertionError, match="422"):
+        own.get(f"/s/{SITE}/scorecards?period=November")

@@ -18,7 +18,7 @@ from kefu.crm.v1 import (
     win_back_service_pb2,
 )
 from kefu.intake.v1 import conversation_pb2
-from kefu.qa.v1 import draw_service_pb2, recording_pb2, review_pb2
+from kefu.qa.v1 import draw_service_pb2, recording_pb2, review_pb2, scorecard_service_pb2
 from kefu.staffing.v1 import person_pb2
 
 from services.crm.domain import segment
@@ -26,6 +26,7 @@ from services.gateway.accounts import Role
 from services.gateway.console import texts
 from services.gateway.console.pages import campaigns, desk, desk_actions, draws, integrations, reviews
 from services.gateway.console.present import conversations, segments
+from services.qa.domain import metrics, scorecard
 
 GATEWAY = Path(texts.__file__).resolve().parents[1]
 TEMPLATES = sorted((GATEWAY / "templates").rglob("*.html"))
@@ -94,6 +95,13 @@ DYNAMIC = {
     "review_origin.": names(review_pb2.Review.Origin, "ORIGIN_"),
     "review_state.": set(reviews.SHOWN),
     "review_whose.": set(reviews.WHOSE),
+    "card_grade.": {scorecard.EXCELLENT, scorecard.GOOD, scorecard.QUALIFIED, scorecard.UNQUALIFIED},
+    "card_group.": {"BASIC", "QUALITY", "EXTRA"},
+    "fact.": set(metrics.FACTS),
+    "figure_source.": {scorecard.COMPUTED, scorecard.IMPORTED, scorecard.MANUAL},
+    "metric.": set(metrics.METRICS),
+    "metric_unit.": {one.unit for one in metrics.METRICS.values()},
+    "scorecard_state.": names(scorecard_service_pb2.Scorecard.State, "STATE_"),
     "points.": {"ISSUED", "PENDING", "ACTIVE", "SPENT", "EXPIRED", "REVERSED"},
     "points_cause.": {*CAUSES, "PURCHASE", "RETURN", "REDEMPTION", "TIME"},
     "campaign_kind.": names(campaign_service_pb2.Campaign.Kind, "KIND_"),
