@@ -1,4 +1,4 @@
-"""Recordings and draws in the browser: a transcript without personal data, sound that plays, a proof to download."""
+"""Quality in the browser: a transcript without personal data, sound, a draw's proof, marks by keyboard, evidence."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import re
 import secrets
 import wave
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from kefu.qa.v1 import recording_pb2
+from kefu.qa.v1 import recording_pb2, review_pb2
 from kefu.qa.v1 import recording_service_pb2 as api
+from kefu.qa.v1 import review_service_pb2 as review_api
+from kefu.qa.v1 import scorecard_service_pb2 as card_api
 from playwright.sync_api import Page, expect
 
 from services.kit.access import Kind
@@ -84,6 +88,35 @@ def talk(stack: Stack) -> str:
     return conversation
 
 
+def assign(stack: Stack, conversation: str) -> str:
+    """A review of a conversation's recording by Li Min, by a rubric of two items; its id, or empty before qa heard."""
+    scene = Scene(stack.home)
+    parent, service = f"sites/{SITE}", "kefu.qa.v1.ReviewService"
+    boss, chief = (scene.actor(one, Kind.SERVICE, sites={"*": ["admin"]}) for one in ("boss", "chief"))
+    listed = api.ListRecordingsRequest(parent=parent, page_size=500)
+    found = boss.call("kefu.qa.v1.RecordingService/ListRecordings", listed, api.ListRecordingsResponse).recordings
+    recordings = [one.name for one in found if one.subject == f"{parent}/conversations/{conversation}"]
+    if not recordings:
+        scene.close()
+        return ""
+    member = review_pb2.Member(name=f"{parent}/members/limin", reviewer=True)
+    boss.call(f"{service}/SetMember", review_api.SetMemberRequest(member=member), review_pb2.Member)
+    criteria = [
+        review_pb2.Criterion(id="warmth", title_zh="态度热情", title_en="Warmth", weight=70, comment_at=4),
+        review_pb2.Criterion(id="farewell", title_zh="结束语", title_en="Farewell", weight=30, optional=True),
+    ]
+    rubric = review_pb2.Rubric(series="browser", criteria=criteria)
+    written = review_api.CreateRubricRequest(parent=parent, rubric=rubric)
+    name = boss.call(f"{service}/CreateRubric", written, review_pb2.Rubric).name
+    chief.call(f"{service}/PublishRubric", review_api.PublishRubricRequest(name=name), review_pb2.Rubric)
+    wanted = review_api.AssignReviewsRequest(
+        parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_DRAWN
+    )
+    made = boss.call(f"{service}/AssignReviews", wanted, review_api.AssignReviewsResponse)
+    scene.close()
+    return made.reviews[0].name.rpartition("/")[2]
+
+
 @pytest.mark.parametrize(("language", "width", "scheme"), [("zh_CN", 1440, "light"), ("en", 390, "dark")])
 def test_a_transcript_hides_who_the_customer_is_and_sound_plays(
     window: Callable[..., Page], stack: Stack, talk: str, call: str, language: str, width: int, scheme: str
@@ -147,3 +180,85 @@ def test_a_draw_shows_its_proof_and_anyone_can_run_it_again(
     person.go("draws")
     check(page, "draws")
     page.screenshot(path=SHOTS / f"draws-{width}-{scheme}-{language}.png", full_page=True)
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), [("zh_CN", 1440, "light"), ("en", 390, "dark")])
+def test_a_review_is_marked_with_the_keyboard(
+    window: Callable[..., Page], stack: Stack, talk: str, language: str, width: int, scheme: str
+) -> None:
+    page = window(language, width=width, height=900, scheme=scheme)
+    person = Person(page, language)
+    page.goto("/sign-in")
+    person.sign_in("limin", stack.password("limin"))
+    review = ""
+    for _ in range(50):  # intake tells of the end, qa hears of it a moment later
+        person.go("reviews")
+        review = assign(stack, talk)
+        if review:
+            break
+    person.go("reviews")
+    check(page, "reviews")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"reviews-{width}-{scheme}-{language}.png", full_page=True)
+    page.locator(f'a[href$="/reviews/{review}"]').click()
+    page.get_by_role("button", name=person.words("recording.open")).click()
+    expect(page.get_by_text("我的手机是***")).to_be_visible()
+    page.wait_for_load_state()
+    warmth, farewell = page.locator("[data-criterion=warmth]"), page.locator("[data-criterion=farewell]")
+    page.keyboard.press("0")
+    expect(warmth.locator("input:checked")).to_have_value("10")
+    page.keyboard.press("3")
+    expect(warmth.locator("input:checked")).to_have_value("3")
+    comment = warmth.locator("textarea")
+    assert comment.evaluate("field => field.required")
+    page.keyboard.press("c")
+    page.keyboard.type("没有 5 秒内问候")  # digits are words here
+    expect(warmth.locator("input:checked")).to_have_value("3")
+    page.locator(".message.customer [data-mark]").click()
+    row = page.locator("#places li")
+    expect(row.locator("select")).to_have_value("warmth")
+    page.keyboard.type("这里")
+    warmth.locator("input:checked").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("x")
+    expect(farewell.locator("input:checked")).to_have_value("NA")
+    page.keyboard.press("ArrowUp")
+    expect(warmth.locator("input:checked")).to_be_focused()
+    check(page, "review room")
+    page.screenshot(path=SHOTS / f"room-{width}-{scheme}-{language}.png", full_page=True)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text(person.words("review.scored", score="3", best=10))).to_be_visible()
+    expect(page.locator(".places")).to_contain_text("这里")
+    check(page, "marked review")
+    page.screenshot(path=SHOTS / f"reviewed-{width}-{scheme}-{language}.png", full_page=True)
+
+
+@pytest.mark.parametrize(("language", "width", "scheme"), [("zh_CN", 1440, "light"), ("en", 390, "dark")])
+def test_a_scorecard_leads_to_the_evidence_of_its_numbers(
+    window: Callable[..., Page], stack: Stack, talk: str, language: str, width: int, scheme: str
+) -> None:
+    page = window(language, width=width, height=900, scheme=scheme)
+    person = Person(page, language)
+    page.goto("/sign-in")
+    person.sign_in("wangfang", stack.password("wangfang"))
+    scene = Scene(stack.home)
+    boss = scene.actor("boss", Kind.SERVICE, sites={"*": ["admin"]})
+    month = f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+    compute = card_api.ComputeScorecardsRequest(parent=f"sites/{SITE}", period=month)
+    item = page.get_by_role("link", name=person.words("metric.resolution"), exact=True)
+    for _ in range(50):  # qa hears of the work a moment later
+        boss.call("kefu.qa.v1.ScorecardService/ComputeScorecards", compute, card_api.ComputeScorecardsResponse)
+        page.goto(f"/s/{SITE}/scorecards/{month}/wangfang")
+        if item.count():
+            break
+    scene.close()
+    person.go("scorecards")
+    check(page, "scorecards")
+    page.locator("tbody").get_by_role("link").click()  # one's own alone
+    check(page, "scorecard")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"scorecard-{width}-{scheme}-{language}.png", full_page=True)
+    item.click()
+    expect(page.get_by_text(person.words("fact.handled")).first).to_be_visible()
+    check(page, "evidence")
+    page.screenshot(path=SHOTS / f"evidence-{width}-{scheme}-{language}.png", full_page=True)
