@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SHOTS = Path(__file__).resolve().parents[2] / ".kefu" / "screenshots"
 SECONDS = 100
+# Nothing inside is wider than its page, which would scroll sideways.
+FITS = "document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth"
 
 
 def sound() -> bytes:
@@ -225,11 +227,13 @@ def test_a_review_is_marked_with_the_keyboard(
     page.keyboard.press("ArrowUp")
     expect(warmth.locator("input:checked")).to_be_focused()
     check(page, "review room")
+    assert page.evaluate(FITS), "review room"
     page.screenshot(path=SHOTS / f"room-{width}-{scheme}-{language}.png", full_page=True)
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text(person.words("review.scored", score="3", best=10))).to_be_visible()
     expect(page.locator(".places")).to_contain_text("这里")
     check(page, "marked review")
+    assert page.evaluate(FITS), "marked review"
     page.screenshot(path=SHOTS / f"reviewed-{width}-{scheme}-{language}.png", full_page=True)
 
 
@@ -256,9 +260,11 @@ def test_a_scorecard_leads_to_the_evidence_of_its_numbers(
     check(page, "scorecards")
     page.locator("tbody").get_by_role("link").click()  # one's own alone
     check(page, "scorecard")
+    assert page.evaluate(FITS), "scorecard"
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"scorecard-{width}-{scheme}-{language}.png", full_page=True)
     item.click()
     expect(page.get_by_text(person.words("fact.handled")).first).to_be_visible()
     check(page, "evidence")
+    assert page.evaluate(FITS), "evidence"
     page.screenshot(path=SHOTS / f"evidence-{width}-{scheme}-{language}.png", full_page=True)

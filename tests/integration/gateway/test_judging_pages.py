@@ -174,7 +174,10 @@ def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> Non
 def test_every_number_of_a_scorecard_leads_to_its_evidence(parts: Parts, office: Browser, language: str) -> None:
     words, period = texts(language.replace("-", "_")), f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
     conversation = served(parts, office, "单子呢", PERSON)
-    recorded(office, conversation)
+    review = assigned(office, recorded(office, conversation))
+    reviewer = replace(office, token=token_of(parts, review["reviewer"], {SITE: frozenset({"reviewer"})}))
+    marks = [{"criterion": one["id"], "mark": 9} for one in CRITERIA]
+    assert reviewer.post(f"/v1/{review['name']}:submit", {"answers": marks}).status_code == 200
     stated = {"person": PERSON, "metric": "knowledge", "value": 5}
     body = {"period": period, "source": "SOURCE_IMPORTED", "origin": "wiki", "values": [stated]}
     assert office.post(f"/v1/sites/{SITE}/metrics:state", body).status_code == 200
@@ -195,6 +198,8 @@ def test_every_number_of_a_scorecard_leads_to_its_evidence(parts: Parts, office:
     for source in ("COMPUTED", "IMPORTED"):
         assert words(f"figure_source.{source}") in card
     assert words("scorecard.incomplete") in card
+    assert words("scorecard.review_score") in card
+    assert re.search(r"<small>[0-9.]+ – [0-9.]+</small>", card)
     assert f'href="{path}/resolution"' in card
     assert f'href="{path}/knowledge"' not in card  # no event told of it
     evidence = own.get(f"{path}/resolution")
