@@ -46,6 +46,9 @@ def served(parts: Parts, admin: Browser, words: str, person: str) -> str:
     closing = {"summary": "已查", "askedAnythingElse": True, "farewell": True}
     closed = agent.post(f"/v1/{name}:close", closing)
     assert closed.status_code == 200, closed.text
+    # Whoever stays would be offered what the next one waits for.
+    left = agent.post(f"/v1/sites/{SITE}/people/{person}:setPresence", {"state": "STATE_OFFLINE"})
+    assert left.status_code == 200, left.text
     return name
 
 
