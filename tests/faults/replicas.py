@@ -24,7 +24,7 @@ from tests.observability.stack import free_base, short_promises
 GRPC = tuple(service for service in SERVICES if service != "gateway")
 COPIES = (0, 1)
 DRAIN_SECONDS = "1"  # callers hear of it at once; the chart gives them five
-_NEXT = 40  # the second replicas' ports, above those of the stack's own
+_NEXT = 50  # the second replicas' ports, above those of the stack's own
 
 
 @dataclass

@@ -149,7 +149,7 @@ class People:
         missing = [
             permission
             for permission in sorted(self._access.permissions(roles))
-            if not self._may(actor, permission.removesuffix(".*") if permission != EVERY_SITE else "everything", site)
+            if not self._may(actor, permission, site)
         ]
         if missing:
             raise PermissionDenied(metadata={"permission": missing[0]})

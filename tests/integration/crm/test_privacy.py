@@ -41,6 +41,8 @@ from services.kit.telemetry.trace import Tracer
 from services.kit.testing.grpc import TestKeys
 from services.kit.testing.polling import eventually
 from services.kit.testing.postgres import Databases
+from services.qa.app import build as build_qa
+from services.qa.config import QaConfig
 from tests.integration.crm.conftest import PROFILES, SITE
 from tests.integration.crm.test_orders import line
 
@@ -70,7 +72,7 @@ async def company(
     folder = tmp_path_factory.mktemp("company")
     keys = TestKeys(folder)
     Keys.create(folder / "sealing.json", "test")
-    urls = await databases.clone("crm", "gateway", "intake")
+    urls = await databases.clone("crm", "gateway", "intake", "qa")
 
     def settings(service: str) -> dict[str, str]:
         return {
@@ -83,6 +85,8 @@ async def company(
 
     crm = await build(load(CrmConfig, settings("crm")))
     intake = await build_intake(load(IntakeConfig, settings("intake")))
+    of_qa = {"KEFU_QA_OBJECTS": (folder / "objects").as_uri(), "KEFU_QA_SCRATCH": str(folder / "scratch")}
+    qa = await build_qa(load(QaConfig, settings("qa") | of_qa))
     of_gateway = {
         "KEFU_GATEWAY_SECRET": secrets.token_hex(32),
         "KEFU_SIGNING_KEYS": str(folder),
@@ -96,6 +100,7 @@ async def company(
     worker = asyncio.create_task(Worker(config, gateway, measured, figures, Tracer()).run())
     await crm.start(work=True)
     await intake.start(work=True)
+    await qa.start(work=True)
     try:
         yield Company(f"127.0.0.1:{crm.server.port}", f"127.0.0.1:{intake.server.port}", keys, urls, nats_url)
     finally:
@@ -104,6 +109,7 @@ async def company(
             await worker
         await crm.stop(drain_seconds=0)
         await intake.stop(drain_seconds=0)
+        await qa.stop(drain_seconds=0)
         await gateway.close()
 
 
@@ -137,7 +143,7 @@ async def test_a_customer_is_forgotten_everywhere_with_proof(company: Company) -
         assert begun.state == api.DataRequest.STATE_FULFILLING
         done = await fulfilled(desk, asked.name)
         proofs = {proof.service: dict(proof.erased) for proof in done.proofs}
-        assert sorted(proofs) == ["crm", "gateway", "intake"]
+        assert sorted(proofs) == ["crm", "gateway", "intake", "qa"]
         assert proofs["crm"]["customers"] == proofs["crm"]["identities"] == 2
         assert proofs["intake"]["messages"] >= 1
         erased = await customers.GetCustomer(customer_api.GetCustomerRequest(name=names[1]))
@@ -226,7 +232,7 @@ async def fulfilled(desk: Any, name: str) -> api.DataRequest:
 
     async def done() -> bool:
         found.CopyFrom(await desk.GetDataRequest(api.GetDataRequestRequest(name=name)))
-        assert set(found.waiting_for) <= {"crm", "gateway", "intake"}
+        assert set(found.waiting_for) <= {"crm", "gateway", "intake", "qa"}
         return found.state == api.DataRequest.STATE_FULFILLED
 
     await eventually(done, SECONDS)

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from services.gateway.app import Parts, create_app
 from tests.integration.gateway.conftest import HOST, Browser, token_of
 
-SECONDS_AN_OPERATION = 1.0
+SECONDS_AN_OPERATION = 0.3
 EXAMPLES = 15
 
 
@@ -87,6 +87,7 @@ def test_the_page_shows_every_operation(parts: Parts, document: dict[str, Any]) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_whatever_is_sent_nothing_breaks(parts: Parts) -> None:
     """schemathesis sends valid and invalid requests to every operation: no 5xx, no undocumented reply."""
     token = token_of(parts, "admin", {"*": frozenset({"admin"})})
