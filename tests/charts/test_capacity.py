@@ -37,8 +37,6 @@ def resources(environment: str, role: str) -> dict[str, Any]:
 def test_the_peak_is_below_three_fifths_of_the_limit_and_idle_fits_the_request(
     role: str, process: str, environment: str
 ) -> None:
-    if process not in MEASURED[0]["processes"]:
-        pytest.skip(f"{process} is younger than the last `make capacity`: run it")
     given = resources(environment, role)
     peak = max(memory(process, point) for point in MEASURED)
     assert peak < SHARE * mebibytes(given["limits"]["memory"])

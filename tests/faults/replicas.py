@@ -63,13 +63,12 @@ class Replica:
                 stderr=output,
             )
 
-    def callers(self) -> int:
-        """How many gateways have a connection to it; nobody connects to whom nobody has called."""
+    def called_by_all(self) -> bool:
+        """Whether every gateway has a connection to it."""
         assert self.process is not None
         port = int(self.address.rpartition(":")[2])
         found = psutil.Process(self.process.pid).net_connections("tcp")
-        open_ones = [one for one in found if one.status == "ESTABLISHED" and one.laddr.port == port]
-        return min(len(open_ones), len(COPIES))
+        return len([one for one in found if one.status == "ESTABLISHED" and one.laddr.port == port]) >= len(COPIES)
 
     async def end(self) -> int:
         """SIGTERM, as Kubernetes ends a pod; returns the exit code."""
@@ -121,16 +120,11 @@ class Replicas:
             return self.busy[replica.address] == 0
 
         await until(idle, f"{replica.address} to have answered")
-        callers = replica.callers()
         code = await replica.end()
         await replica.start()
         if replica.service in GRPC:
             # as the chart's minReadySeconds: callers wait up to RECONNECT_SECONDS between two tries to connect
-
-            async def back() -> bool:
-                return await asyncio.to_thread(replica.callers) >= callers
-
-            await until(back, f"callers of {replica.address} to be back")
+            await until(lambda: asyncio.to_thread(replica.called_by_all), f"callers of {replica.address} to be back")
         self.out.discard(replica.address)
         return code
 

@@ -96,7 +96,7 @@ class Load:
             if "name" in made:
                 self.said[made["name"]] = text
             await self.call("GET", parent, token)
-            for what in ("people", "customers"):
+            for what in ("people", "customers", "recordings"):
                 await self.call("GET", f"sites/{SITE}/{what}", boss)
 
 
