@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Collection
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import protovalidate
-from kefu.common.v1 import clock_service_pb2_grpc
 from kefu.crm.v1 import (
     campaign_service_pb2_grpc,
     care_service_pb2_grpc,
@@ -23,7 +17,6 @@ from kefu.crm.v1 import (
     tier_service_pb2_grpc,
     win_back_service_pb2_grpc,
 )
-from prometheus_client import CollectorRegistry
 
 from services.crm.commands import campaigns, commitments, neighbours
 from services.crm.commands.campaign_timers import CampaignTimers
@@ -60,73 +53,20 @@ from services.crm.store.customers import CustomerStore
 from services.crm.store.identities import IdentityStore
 from services.crm.store.words import WordStore
 from services.crm.worker import CONSUMERS, Jobs, Worker
-from services.kit import erasure, figures, schedules
-from services.kit.access import Access
-from services.kit.auth import TokenVerifier
+from services.kit import erasure, schedules
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
-from services.kit.health import Check
-from services.kit.inbox import Consumer, Handler
-from services.kit.interceptors.steps import Tools
-from services.kit.keys import KeySet
-from services.kit.migrate import migrations_of, pending
 from services.kit.outbound.courier import Courier
 from services.kit.outbound.letters import Letters
 from services.kit.outbound.senders import Senders
 from services.kit.relay import Relay
 from services.kit.schedules import Scheduler
-from services.kit.server import Server
 from services.kit.settle import Settler
-from services.kit.telemetry.metrics import Metrics
-from services.kit.telemetry.trace import Tracer
-from services.kit.timers import ClockServicer, Dispatcher, Fire, VirtualTime
-from services.policy import metrics as profile_metrics
-from services.policy.calls import Calls
-from services.policy.metrics import ProfileMetrics
-from services.policy.versions import Profiles, Status
+from services.kit.timers import Dispatcher, Fire
+from services.policy.process import Ground, Hearing, Process
 
 SERVICE = "crm"
-OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-class App:
-    """One process of crm: it answers, works in the background, or both."""
-
-    def __init__(
-        self, *, database: Database, server: Server, profiles: Profiles, worker: Worker, settler: Settler
-    ) -> None:
-        self.server = server
-        self.database = database
-        self._profiles = profiles
-        self._worker = worker
-        self._settler = settler
-        self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self, *, work: bool = False) -> None:
-        """Open the ports, and begin the background work if asked to."""
-        self._tasks.append(asyncio.create_task(self._profiles.watch(), name="profiles"))
-        if self.database.virtual is not None:
-            await self._stack.enter_async_context(self._settler)
-        if work:
-            self._tasks.append(asyncio.create_task(self._worker.run(), name="worker"))
-        await self.server.start()
-
-    async def run_until_signal(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop."""
-        await self.server.run_until_signal()
-        await self.stop()
-
-    async def stop(self, *, drain_seconds: float | None = None) -> None:
-        """End without a failed call."""
-        await self.server.stop(drain_seconds=drain_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._stack.aclose()
-        await self.database.close()
 
 
 class Parts:
@@ -199,40 +139,22 @@ def routes(parts: Parts) -> dict[str, Fire]:
     }
 
 
-async def build(config: CrmConfig) -> App:
+async def build(config: CrmConfig) -> Process:
     """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
-    metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
-    of_profiles, measured = ProfileMetrics(metrics), CrmMetrics(metrics)
-    database = Database(config.database, SERVICE, size=config.connections)
-
-    def changed(status: Status) -> None:
-        of_profiles.changed(status)
-        of_profiles.stand(status, database.clock.now())
-
-    profiles = Profiles(config.profiles, on_change=changed)
-    await database.open()
-    of_profiles.stand(profiles.status, database.clock.now())
-    tools = Tools(
-        verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
-        tracer=Tracer.from_environment(os.environ, SERVICE),
-        validator=protovalidate.Validator(),
-        callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
-    )
-    server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
+    ground = await Ground.of(SERVICE, config)
+    database, measured = ground.database, CrmMetrics(ground.metrics)
     vault = Vault(Keys.read(config.sealing_keys))
-    parts = Parts(database, vault, SiteProfiles(lambda: profiles.current), measured, absent=config.absent)
+    parts = Parts(database, vault, SiteProfiles(lambda: ground.profiles.current), measured, absent=config.absent)
     for add, servicer in servicers(database, parts, unmask=timedelta(seconds=config.unmask_seconds)):
-        server.add(add, servicer)
-    figured = Figures(metrics, database)
+        ground.server.add(add, servicer)
+    figured = Figures(ground.metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)
     settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])
-    worker = make_worker(config, database, parts, relay=relay, settler=settler, figured=figured, tools=tools)
-    time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
-    server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
-    return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler)
+    worker = make_worker(config, ground, parts, relay=relay, settler=settler, figured=figured)
+    return ground.process(worker, settler)
 
 
-def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
+def listens(parts: Parts) -> list[Hearing]:
     """What crm hears of: consumer, subjects, handler."""
     return [
         (neighbours.CONSUMER, neighbours.SUBJECTS, Neighbours(parts.profiles).handle),
@@ -242,15 +164,15 @@ def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
 
 def make_worker(
     config: CrmConfig,
-    database: Database,
+    ground: Ground,
     parts: Parts,
     *,
     relay: Relay,
     settler: Settler,
     figured: Figures,
-    tools: Tools,
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
+    database = ground.database
     jobs = Jobs(database, parts.ledger, parts.tiers, parts.relations, parts.surveys, parts.profiles)
     scheduler = Scheduler([*schedules.housekeeping(), *jobs.schedules])
     senders = Senders(config.outbound)
@@ -261,29 +183,7 @@ def make_worker(
         scheduler=scheduler,
         dispatcher=Dispatcher(database, {schedules.OWNER_KIND: scheduler.fire, **routes(parts)}, fired=figured.fired),
         courier=Courier(Letters(database, parts.sending.vault, parts.sending), senders.send, parts.metrics.letter),
-        consumers=[
-            Consumer(
-                database,
-                config.nats,
-                name=name,
-                subjects=subjects,
-                handler=handler,
-                afterwards=settler.relay if database.virtual else None,
-                tracer=tools.tracer,
-            )
-            for name, subjects, handler in listens(parts)
-        ],
+        consumers=ground.consumers(listens(parts), settler),
         metrics=parts.metrics,
         liability_seconds=config.liability_seconds,
     )
-
-
-def checks(database: Database) -> Mapping[str, Check]:
-    """What readiness depends on: the database, and its schema being at least as new as this code."""
-
-    async def schema() -> None:
-        async with database.transaction(read_only=True) as tx:
-            if missing := await pending(tx.connection, migrations_of(SERVICE, MIGRATIONS)):
-                raise RuntimeError(f"migrations are missing: {', '.join(missing)}; run `kefu migrate {SERVICE}`")
-
-    return {"database": schema}

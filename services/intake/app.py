@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
-import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
 from kefu.intake.v1 import conversation_service_pb2_grpc, site_service_pb2_grpc
-from prometheus_client import CollectorRegistry
 
 from services.intake.commands import follow_ups
 from services.intake.commands.erasure import erase
@@ -31,30 +28,21 @@ from services.intake.servicer.conversations import ConversationServicer
 from services.intake.servicer.site import SiteRpcs
 from services.intake.servicer.watch import WatchSiteRpcs
 from services.intake.worker import Worker
-from services.kit import erasure, figures
-from services.kit.access import Access
-from services.kit.auth import TokenVerifier
+from services.kit import erasure
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
-from services.kit.health import Check
 from services.kit.ids import Ids
-from services.kit.inbox import Consumer, Handler
-from services.kit.interceptors.steps import Tools
-from services.kit.keys import KeySet
+from services.kit.inbox import Consumer
 from services.kit.relay import Relay
 from services.kit.server import Server
 from services.kit.settle import Settler
-from services.kit.telemetry.metrics import Metrics
-from services.kit.telemetry.trace import Tracer
 from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
-from services.policy import metrics as profile_metrics
-from services.policy.calls import Calls
 from services.policy.metrics import ProfileMetrics
+from services.policy.process import Hearing, checks_of, metrics_of, tools_of
 from services.policy.versions import Profiles
 
 SERVICE = "intake"
-OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
 # How soon a version that begins or is reloaded shows in the metrics.
 STANDING_SECONDS = 2.0
 # Durable consumers that must have had an event before the outbox forgets it.
@@ -134,8 +122,8 @@ class App:
 
 async def build(config: IntakeConfig) -> App:
     """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
-    metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
-    tools = _tools(config)
+    metrics = metrics_of(SERVICE)
+    tools = tools_of(SERVICE, config)
     measured = IntakeMetrics(metrics, tools.tracer)
     of_profiles = ProfileMetrics(metrics)
     profiles = Profiles(config.profiles, on_change=of_profiles.changed)
@@ -163,7 +151,7 @@ async def build(config: IntakeConfig) -> App:
         progress=work.consumers,
     )
     people = People(database, rules, converter, observe=measured.decided)
-    listens: tuple[tuple[str, Sequence[str], Handler], ...] = (
+    listens: tuple[Hearing, ...] = (
         (PEOPLE, PEOPLE_SUBJECTS, people.handle),
         (TIERS, TIERS_SUBJECTS, people.handle),
         (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(erase)),
@@ -198,7 +186,7 @@ async def build(config: IntakeConfig) -> App:
         metrics=measured,
         others=[work.keep, *([search.Indexer(database).run] if config.search else [])],
     )
-    server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=_checks(database))
+    server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks_of(SERVICE, database))
     conversations = ConversationServicer(
         commands, database=database, rules=rules, converter=converter, feed=feed, simulation=config.simulation
     )
@@ -224,19 +212,3 @@ async def build(config: IntakeConfig) -> App:
         settler=settler,
         expose=expose,
     )
-
-
-def _tools(config: IntakeConfig) -> Tools:
-    return Tools(
-        verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
-        tracer=Tracer.from_environment(os.environ, SERVICE),
-        validator=protovalidate.Validator(),
-        callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
-    )
-
-
-def _checks(database: Database) -> Mapping[str, Check]:
-    async def reachable() -> None:
-        await database.fetchval("SELECT 1")
-
-    return {"database": reachable}

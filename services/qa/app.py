@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import protovalidate
-from kefu.common.v1 import clock_service_pb2_grpc
 from kefu.intake.v1 import conversation_service_pb2_grpc
 from kefu.qa.v1 import draw_service_pb2_grpc, recording_service_pb2_grpc
-from prometheus_client import CollectorRegistry
 
-from services.kit import erasure, figures, schedules
-from services.kit.access import Access
-from services.kit.auth import TokenVerifier
+from services.kit import erasure, schedules
 from services.kit.client import ClientChannel
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
-from services.kit.health import Check
-from services.kit.inbox import Consumer, Handler
-from services.kit.interceptors.steps import Tools
-from services.kit.keys import KeySet
-from services.kit.migrate import migrations_of, pending
 from services.kit.relay import Relay
 from services.kit.schedules import Scheduler
-from services.kit.server import Server
 from services.kit.settle import Settler
-from services.kit.telemetry.metrics import Metrics
-from services.kit.telemetry.trace import Tracer
-from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
-from services.policy import metrics as profile_metrics
-from services.policy.calls import Calls
+from services.kit.timers import Dispatcher
 from services.policy.desk import Desk, SiteProfiles
-from services.policy.metrics import ProfileMetrics
-from services.policy.versions import Profiles, Status
+from services.policy.process import Ground, Hearing, Process
 from services.qa.commands import neighbours
 from services.qa.commands import recordings as commands
 from services.qa.commands.contents import Contents
@@ -61,55 +42,6 @@ from services.qa.store.objects import Objects
 from services.qa.worker import CONSUMERS, Jobs, Worker
 
 SERVICE = "qa"
-OWNERS = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, SERVICE)
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-class App:
-    """One process of qa: it answers, works in the background, or both."""
-
-    def __init__(
-        self,
-        *,
-        database: Database,
-        server: Server,
-        profiles: Profiles,
-        worker: Worker,
-        settler: Settler,
-        intake: ClientChannel,
-    ) -> None:
-        self.server = server
-        self.database = database
-        self._profiles = profiles
-        self._worker = worker
-        self._settler = settler
-        self._intake = intake
-        self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self, *, work: bool = False) -> None:
-        """Open the ports, and begin the background work if asked to."""
-        self._tasks.append(asyncio.create_task(self._profiles.watch(), name="profiles"))
-        if self.database.virtual is not None:
-            await self._stack.enter_async_context(self._settler)
-        if work:
-            self._tasks.append(asyncio.create_task(self._worker.run(), name="worker"))
-        await self.server.start()
-
-    async def run_until_signal(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop."""
-        await self.server.run_until_signal()
-        await self.stop()
-
-    async def stop(self, *, drain_seconds: float | None = None) -> None:
-        """End without a failed call."""
-        await self.server.stop(drain_seconds=drain_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._stack.aclose()
-        await self._intake.close()
-        await self.database.close()
 
 
 class Parts:
@@ -153,32 +85,16 @@ def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any
     ]
 
 
-async def build(config: QaConfig) -> App:
+async def build(config: QaConfig) -> Process:
     """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
-    metrics = Metrics.from_catalogue(CollectorRegistry(), owners=OWNERS)
-    of_profiles, measured = ProfileMetrics(metrics), QaMetrics(metrics)
-    database = Database(config.database, SERVICE, size=config.connections)
-
-    def changed(status: Status) -> None:
-        of_profiles.changed(status)
-        of_profiles.stand(status, database.clock.now())
-
-    profiles = Profiles(config.profiles, on_change=changed)
-    await database.open()
-    of_profiles.stand(profiles.status, database.clock.now())
-    tools = Tools(
-        verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
-        tracer=Tracer.from_environment(os.environ, SERVICE),
-        validator=protovalidate.Validator(),
-        callers=Calls.read().callers_of(SERVICE) if config.server.tls_client_ca is not None else None,
-    )
-    server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks(database))
+    ground = await Ground.of(SERVICE, config)
+    database, measured = ground.database, QaMetrics(ground.metrics)
     within = timedelta(seconds=config.content_seconds)
-    intake = ClientChannel(config.intake, tracer=tools.tracer)
+    intake = ClientChannel(config.intake, tracer=ground.tools.tracer)
     parts = Parts(
         database,
         Vault(Keys.read(config.sealing_keys)),
-        SiteProfiles(lambda: profiles.current),
+        SiteProfiles(lambda: ground.profiles.current),
         measured,
         objects=Objects(config.objects),
         scratch=config.scratch,
@@ -186,17 +102,15 @@ async def build(config: QaConfig) -> App:
         content_within=within,
     )
     for add, servicer in servicers(database, parts):
-        server.add(add, servicer)
-    figured = Figures(metrics, database)
+        ground.server.add(add, servicer)
+    figured = Figures(ground.metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)
     settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])
-    worker = make_worker(config, database, parts, relay=relay, settler=settler, figured=figured, tools=tools)
-    time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
-    server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
-    return App(database=database, server=server, profiles=profiles, worker=worker, settler=settler, intake=intake)
+    worker = make_worker(ground, parts, relay=relay, settler=settler, figured=figured)
+    return ground.process(worker, settler, closing=[intake.close])
 
 
-def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
+def listens(parts: Parts) -> list[Hearing]:
     """What qa hears of: consumer, subjects, handler."""
     return [
         (neighbours.CONVERSATIONS, neighbours.CONVERSATIONS_SUBJECTS, parts.neighbours.conversation),
@@ -207,16 +121,15 @@ def listens(parts: Parts) -> list[tuple[str, Sequence[str], Handler]]:
 
 
 def make_worker(
-    config: QaConfig,
-    database: Database,
+    ground: Ground,
     parts: Parts,
     *,
     relay: Relay,
     settler: Settler,
     figured: Figures,
-    tools: Tools,
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
+    database = ground.database
     jobs = Jobs(database, parts.draws, parts.retention, parts.profiles)
     scheduler = Scheduler([*schedules.housekeeping(), *jobs.schedules, *parts.judging.schedules])
     timers = {
@@ -230,29 +143,7 @@ def make_worker(
         relay=relay,
         scheduler=scheduler,
         dispatcher=Dispatcher(database, timers, fired=figured.fired),
-        consumers=[
-            Consumer(
-                database,
-                config.nats,
-                name=name,
-                subjects=subjects,
-                handler=handler,
-                afterwards=settler.relay if database.virtual else None,
-                tracer=tools.tracer,
-            )
-            for name, subjects, handler in listens(parts)
-        ],
+        consumers=ground.consumers(listens(parts), settler),
         metrics=parts.metrics,
         profiles=parts.profiles,
     )
-
-
-def checks(database: Database) -> Mapping[str, Check]:
-    """What readiness depends on: the database, and its schema being at least as new as this code."""
-
-    async def schema() -> None:
-        async with database.transaction(read_only=True) as tx:
-            if missing := await pending(tx.connection, migrations_of(SERVICE, MIGRATIONS)):
-                raise RuntimeError(f"migrations are missing: {', '.join(missing)}; run `kefu migrate {SERVICE}`")
-
-    return {"database": schema}
