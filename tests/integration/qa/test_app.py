@@ -146,7 +146,7 @@ async def test_a_live_session_without_its_recording_raises_an_alert(whole: Whole
     request.end_time.FromDatetime(START)
     made = await whole.recordings.RegisterRecording(request)
     assert not made.missing
-    await whole.advance(START + timedelta(hours=3))
+    await whole.advance(whole.database.clock.now() + timedelta(hours=3))
     assert (await whole.recordings.GetRecording(api.GetRecordingRequest(name=made.name))).missing
     told = [event for event in await whole.events("recording_changed") if event.aggregate == made.name]
     assert [event.recording_changed.change for event in told] == ["REGISTERED", "MISSING"]
