@@ -66,10 +66,10 @@ class Parts:
         self.playbacks = Playbacks(database.new_id, words)
         self.retention = Retention(database, objects)
         self.draws = Draws(database, vault, frames, secrets.token_bytes)
-        self.replacements = Replacements(frames)
         self.recordings = Recordings(profiles, metrics, database.new_id, content_within=content_within)
         self.neighbours = Neighbours(self.recordings)
         self.judging = Judging(database, vault, profiles, metrics)
+        self.replacements = Replacements(frames, self.judging.reviews.withdraw)
 
 
 def servicers(database: Database, parts: Parts) -> list[tuple[Callable[[Any, Any], None], object]]:
@@ -130,7 +130,7 @@ def make_worker(
 ) -> Worker:
     """The background work: jobs, and what neighbours tell."""
     database = ground.database
-    jobs = Jobs(database, parts.draws, parts.retention, parts.profiles)
+    jobs = Jobs(database, parts.draws, parts.judging.reviews, parts.retention, parts.profiles)
     scheduler = Scheduler([*schedules.housekeeping(), *jobs.schedules, *parts.judging.schedules])
     timers = {
         schedules.OWNER_KIND: scheduler.fire,

@@ -18,8 +18,9 @@ from services.kit.relay import Relay
 from services.kit.schedules import Schedule, Scheduler
 from services.kit.timers import Dispatcher
 from services.policy.desk import SiteProfiles
-from services.qa.commands.draws import Draws
+from services.qa.commands.draws import ACTOR, Draws
 from services.qa.commands.retention import Retention
+from services.qa.commands.reviews import Reviews
 from services.qa.metrics import QaMetrics
 from services.qa.store import recordings
 
@@ -31,15 +32,18 @@ MISSING_SECONDS: Final = 30.0
 class Jobs:
     """The recurring jobs."""
 
-    def __init__(self, database: Database, draws: Draws, retention: Retention, profiles: SiteProfiles) -> None:
+    def __init__(
+        self, database: Database, draws: Draws, reviews: Reviews, retention: Retention, profiles: SiteProfiles
+    ) -> None:
         self._database = database
         self._draws = draws
+        self._reviews = reviews
         self._retention = retention
         self._profiles = profiles
 
     @property
     def schedules(self) -> list[Schedule]:
-        """Hourly: seeds are committed to, weeks that are over are drawn, what is over its time goes."""
+        """Hourly: seeds are committed to, weeks that are over drawn, reviews assigned; what is over its time goes."""
         return [
             Schedule("qa.draws", "FREQ=HOURLY;BYMINUTE=7;BYSECOND=0", self._draw),
             Schedule("qa.retention", "FREQ=HOURLY;BYMINUTE=37;BYSECOND=0", self._retention.sweep),
@@ -51,6 +55,8 @@ class Jobs:
                 await self._draws.commit(own, profile)
             while await self._draws.week(profile, tx.now) is not None:
                 await tx.execute("SELECT 1")  # the scheduler's transaction must not be taken for an abandoned one
+            async with self._database.transaction(sites=[profile.site]) as own:
+                await self._reviews.assign_drawn(own, profile, actor=ACTOR)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from services.kit.audit import Entry
 from services.kit.db import Transaction
@@ -13,11 +13,19 @@ from services.qa.store import recordings, reviews
 from services.qa.store.frames import Frames
 
 
+class Withdraw(Protocol):
+    """Takes back the review of a recording that nobody will hear."""
+
+    async def __call__(self, tx: Transaction, site: str, recording: str, *, actor: str) -> None:
+        """Take it back."""
+
+
 class Replacements:
     """Commands on samples."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Frames, withdraw: Withdraw) -> None:
         self._frames = frames
+        self._withdraw = withdraw
 
     async def replace(
         self, tx: Transaction, site: str, draw_id: str, recording: str, reason: str, *, actor: str
@@ -39,6 +47,7 @@ class Replacements:
         unit = await store.of_unit(tx, site, draw_id, gone["unit"])
         number = sum(1 for one in unit if one["replace_reason"])
         frame = await self._frames.open(sha256)
+        await self._withdraw(tx, site, recording, actor=actor)
         row = rules.replacement(frame, seed, gone["unit"], [one["frame_row"] for one in unit], number)
         await store.replace(tx, site, draw_id, recording, reason, number)
         if row is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from kefu.common.v1 import errors_pb2
@@ -14,6 +15,7 @@ from services.kit.db import Transaction
 from services.kit.errors import FailedPrecondition
 from services.kit.timers.table import Timer, arm, cancel
 from services.policy.desk import SiteProfiles
+from services.policy.profile import Profile
 from services.qa.commands.rubrics import refuse
 from services.qa.domain import draw, rules
 from services.qa.domain.assignment import Sample, assign
@@ -27,6 +29,7 @@ from services.qa.store.rubrics import Rubric
 
 OWNER_KIND: Final = "review"
 DUE: Final = "due"
+DRAWN_WITHIN: Final = timedelta(weeks=4)  # scores pool as many weeks; who names a rubric later is not flooded
 # What a review is for → the kind of sample that it must be.
 SAMPLES: Final = {DRAWN: draw.RANDOM, RISK: draw.RISK, AD_HOC: draw.AD_HOC}
 
@@ -77,6 +80,28 @@ class Reviews:
         ]
         left = [one.recording for one in samples if chosen.get(one.recording) is None]
         return Assigned(tuple(made), tuple(left), tuple(one for one in recording_ids if one in known))
+
+    async def assign_drawn(self, tx: Transaction, profile: Profile, *, actor: str) -> None:
+        """Assign what was drawn and waits, by the rubric that the profile names.
+
+        Where it names none, or none is published yet, nothing is assigned. What nobody may review, and what waits for
+        its content, is tried again the next time.
+        """
+        series = str(profile.setting("review.rubric") or "")
+        if not series or await rubrics.published(tx, profile.site, series) is None:
+            return
+        waiting = await draws.unreviewed(tx, profile.site, tx.now - DRAWN_WITHIN)
+        for origin, kind in SAMPLES.items():
+            ids = [id_ for id_, of in waiting if of == kind]
+            if ids:
+                await self.assign(tx, profile.site, ids, series=series, origin=origin, actor=actor)
+
+    async def withdraw(self, tx: Transaction, site: str, recording: str, *, actor: str) -> None:
+        """Take back a review of a recording that waits for its reviewer; what was submitted stays."""
+        gone = await store.withdraw(tx, site, recording)
+        if gone is not None:
+            await cancel(tx, [(OWNER_KIND, gone.id, DUE)])
+            self._tell(tx, replace(gone, revision=gone.revision + 1), "withdraw", actor)
 
     async def submit(
         self,

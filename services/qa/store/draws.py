@@ -94,6 +94,15 @@ _STAND_IN: Final = """
 INSERT INTO samples (site, draw_id, recording_id, kind, unit, person, channel, probability, frame_row, replaces)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
+# What still waits for its content is reviewed once that has come.
+_UNREVIEWED: Final = """
+SELECT s.recording_id::text AS id, s.kind
+FROM samples s JOIN draws d USING (site, draw_id) JOIN recordings r USING (site, recording_id)
+WHERE s.site = $1 AND d.made_at > $2 AND s.replace_reason = '' AND r.state <> 'EXPIRED' AND r.person <> ''
+    AND (r.kind = 'TRANSCRIPT' OR r.sha256 <> '')
+    AND NOT EXISTS (SELECT FROM reviews v WHERE v.site = s.site AND v.recording_id = s.recording_id)
+ORDER BY s.kind = 'RANDOM' DESC, s.kind, s.recording_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +232,11 @@ async def page(tx: Reading, site: str, *, before: tuple[datetime, str], limit: i
 async def spot_checks(tx: Reading, site: str, since: datetime) -> int:
     """How many spot checks were made since an instant."""
     return int(await tx.fetchval(_SPOT_CHECKS, site, since))
+
+
+async def unreviewed(tx: Reading, site: str, since: datetime) -> list[tuple[str, str]]:
+    """Recordings (id, kind of sample) of draws made since then that can be reviewed and are not, random ones first."""
+    return [(row["id"], row["kind"]) for row in await tx.fetch(_UNREVIEWED, site, since)]
 
 
 async def sample(tx: Reading, site: str, draw_id: str, recording_id: str) -> Any:

@@ -27,6 +27,9 @@ UPDATE reviews SET state = $3, revision = $4, overdue = $5, submitted_at = $6, s
 WHERE site = $1 AND review_id = $2
 """
 _UNDER: Final = "SELECT recording_id FROM reviews WHERE site = $1 AND recording_id = ANY ($2::uuid[])"
+_WITHDRAW: Final = f"""
+DELETE FROM reviews WHERE site = $1 AND recording_id = $2 AND state = 'ASSIGNED' RETURNING {_COLUMNS}
+"""
 _SUBMITTED: Final = """
 SELECT EXISTS (SELECT FROM reviews WHERE site = $1 AND recording_id = $2 AND submitted_at IS NOT NULL)
 """
@@ -92,6 +95,12 @@ async def put(tx: Transaction, review: Review) -> None:
 async def under_review(tx: Reading, site: str, recordings: Sequence[str]) -> set[str]:
     """Which of these recordings have a review already."""
     return {str(row["recording_id"]) for row in await tx.fetch(_UNDER, site, recordings)}
+
+
+async def withdraw(tx: Transaction, site: str, recording: str) -> Review | None:
+    """Delete the review of a recording that still waits for its reviewer; returns it."""
+    row = await tx.fetchrow(_WITHDRAW, site, recording)
+    return None if row is None else _review(row)
 
 
 async def submitted(tx: Reading, site: str, recording: str) -> bool:

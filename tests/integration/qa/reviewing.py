@@ -11,6 +11,7 @@ from kefu.qa.v1 import recording_pb2, review_pb2
 from kefu.qa.v1 import recording_service_pb2 as recording_api
 from kefu.qa.v1 import review_service_pb2 as api
 
+from services.kit.db import Database
 from tests.integration.qa.conftest import Qa
 from tests.integration.qa.season import Season
 
@@ -49,6 +50,14 @@ def answers(**marks: int | None) -> list[review_pb2.Answer]:
         review_pb2.Answer(criterion=id_, mark=mark, comment="heard twice" if mark is not None and mark < 6 else "")
         for id_, mark in marks.items()
     ]
+
+
+async def drawn(database: Database, *recordings: str, kind: str = "RANDOM") -> None:
+    """As if a draw of this kind had these recordings of one site, of a frame that held nothing else."""
+    for name in recordings:
+        _, site, _, id_ = name.split("/")
+        await database.execute(_DRAW, site, kind)
+        await database.execute(_SAMPLE, site, kind, [id_])
 
 
 class Room:
@@ -94,10 +103,8 @@ class Room:
         return made.name
 
     async def draw(self, *recordings: str, kind: str = "RANDOM") -> None:
-        """As if a draw of this kind had these recordings, of a frame that held nothing else."""
-        ids = [name.rpartition("/")[2] for name in recordings]
-        await self.qa.database.execute(_DRAW, self.site, kind)
-        await self.qa.database.execute(_SAMPLE, self.site, kind, ids)
+        """As if a draw of this kind had these recordings."""
+        await drawn(self.qa.database, *recordings, kind=kind)
 
     async def assign(
         self, *recordings: str, series: str = SERIES, origin: Any = review_pb2.Review.ORIGIN_DRAWN

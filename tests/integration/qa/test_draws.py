@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -401,6 +400,43 @@ async def test_what_was_reviewed_is_not_replaced(site: Weeks, week: tuple[dateti
         await room.reviews().AssignReviews(_assign(room, api.Sample(recording=f"sites/{SITE}/recordings/{undrawn}")))
 
 
+async def test_what_is_drawn_is_assigned_by_itself_once_to_each_in_turn(
+    site: Weeks, week: tuple[datetime, datetime], database: Database
+) -> None:
+    start, end = week
+    site.profile = _with(site.profile, dict(site.profile.settings) | {"review.rubric": "replaced"})
+    await site.commit(NOW)
+    for number in range(12):
+        await site.record("ann" if number % 2 else "rob", start + timedelta(hours=number + 1))
+    made = await site.draw(end + timedelta(hours=1))
+    assert made
+    room, reviews = Room(site.qa, SITE), site.qa.parts.judging.reviews
+
+    async def assign() -> list[review_pb2.Review]:
+        async with database.transaction(sites=[SITE]) as tx:
+            await reviews.assign_drawn(tx, site.profile, actor="draws")
+        return list((await room.reviews().ListReviews(review_api.ListReviewsRequest(parent=room.parent))).reviews)
+
+    for reviewer in ("rob", "sue"):
+        await room.member(reviewer, reviewer=True)
+    assert await assign() == [], "no rubric is published yet"
+    await room.rubric(series="replaced")
+    one = "SELECT recording_id FROM samples LIMIT 1"
+    await database.execute(f"UPDATE recordings SET kind = 'AUDIO' WHERE recording_id IN ({one})")
+    assert len(await assign()) == 4, "one waits for its sound"
+    await database.execute("UPDATE recordings SET sha256 = 'come' WHERE kind = 'AUDIO'")
+    found = await assign()
+    assert {one.recording for one in found} == {one.recording for one in await site.samples(made)}
+    assert {one.origin for one in found} == {review_pb2.Review.ORIGIN_DRAWN}
+    assert all(one.reviewer != one.person for one in found)
+    assert await assign() == found, "again changes nothing"
+    gone = (await site.samples(made))[0]
+    await site.qa.draws().ReplaceSample(api.ReplaceSampleRequest(name=gone.name, reason="NO_CONTENT"))
+    after = await assign()
+    assert gone.recording not in {one.recording for one in after}, "nobody owes a review of what is not there"
+    assert len(after) == 5, "and another one takes its place"
+
+
 def _assign(room: Room, *samples: api.Sample) -> review_api.AssignReviewsRequest:
     return review_api.AssignReviewsRequest(
         parent=room.parent,
@@ -427,7 +463,7 @@ async def test_two_who_fetch_one_object_at_once_get_it_whole(tmp_path: Path) -> 
     await objects.put("frames/one", content)
     await asyncio.gather(*(objects.fetch("frames/one", tmp_path / "one") for _ in range(4)))
     assert (tmp_path / "one").read_bytes() == content
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")], "no draft is left"
+    assert not await asyncio.to_thread(lambda: list(tmp_path.glob(".*"))), "no draft is left"
 
 
 def _with(profile: Profile, settings: dict[str, object]) -> Profile:

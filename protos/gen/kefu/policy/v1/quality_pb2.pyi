@@ -596,6 +596,7 @@ class ReviewPolicy(_message.Message):
     DISPUTE_WINDOW_D_FIELD_NUMBER: _builtins.int
     DISPUTES_MAX_FIELD_NUMBER: _builtins.int
     AGREEMENT_MIN_FIELD_NUMBER: _builtins.int
+    RUBRIC_FIELD_NUMBER: _builtins.int
     own_team: _builtins.bool
     """Whether reviewers may review people of their own team; nobody ever reviews themselves."""
     due_d: _builtins.int
@@ -606,6 +607,8 @@ class ReviewPolicy(_message.Message):
     """Disputes of one review, at most."""
     agreement_min: _builtins.float
     """Agreement of reviewers (Krippendorff's alpha) below which scores may not feed pay."""
+    rubric: _builtins.str
+    """Series of the rubric by which what is drawn is reviewed: reviews are assigned by themselves. Empty: by hand."""
     @_builtins.property
     def scale(self) -> Global___Scale:
         """Marks."""
@@ -619,10 +622,11 @@ class ReviewPolicy(_message.Message):
         dispute_window_d: _builtins.int | None = ...,
         disputes_max: _builtins.int | None = ...,
         agreement_min: _builtins.float | None = ...,
+        rubric: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min", "_dispute_window_d", b"_dispute_window_d", "_disputes_max", b"_disputes_max", "_due_d", b"_due_d", "_own_team", b"_own_team", "agreement_min", b"agreement_min", "dispute_window_d", b"dispute_window_d", "disputes_max", b"disputes_max", "due_d", b"due_d", "own_team", b"own_team", "scale", b"scale"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min", "_dispute_window_d", b"_dispute_window_d", "_disputes_max", b"_disputes_max", "_due_d", b"_due_d", "_own_team", b"_own_team", "agreement_min", b"agreement_min", "dispute_window_d", b"dispute_window_d", "disputes_max", b"disputes_max", "due_d", b"due_d", "own_team", b"own_team", "scale", b"scale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min", "_dispute_window_d", b"_dispute_window_d", "_disputes_max", b"_disputes_max", "_due_d", b"_due_d", "_own_team", b"_own_team", "agreement_min", b"agreement_min", "dispute_window_d", b"dispute_window_d", "disputes_max", b"disputes_max", "due_d", b"due_d", "own_team", b"own_team", "rubric", b"rubric", "scale", b"scale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agreement_min: _TypeAlias = _typing.Literal["agreement_min"]  # noqa: Y015
     _WhichOneofArgType__agreement_min: _TypeAlias = _typing.Literal["_agreement_min", b"_agreement_min"]  # noqa: Y015
