@@ -113,13 +113,14 @@ def parts(gateway_config: GatewayConfig) -> Iterator[Parts]:
     made = build(gateway_config)
     people = {"admin": {"*": ["admin"]}, "manager": {SITE: ["manager"]}, "agent": {SITE: ["agent"]}}
     for name, roles in people.items():
-        made.runtime.run(_seed, made, name, roles)
+        made.runtime.run(add_account, made, name, roles)
     made.runtime.run(_seed_program, made)
     yield made
     made.close()
 
 
-async def _seed(parts: Parts, name: str, roles: dict[str, list[str]]) -> None:
+async def add_account(parts: Parts, name: str, roles: dict[str, list[str]]) -> None:
+    """Somebody who signs in with the usual password."""
     await seed.ensure_account(
         parts.runtime.database, user_name=name, display_name=name.title(), roles=roles, password=PASSWORD
     )
