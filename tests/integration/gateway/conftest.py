@@ -20,6 +20,7 @@ from services.gateway.app import Parts, build, create_app
 from services.gateway.config import GatewayConfig
 from services.intake.app import build as build_intake
 from services.intake.config import IntakeConfig
+from services.kit.client.settings import CallsConfig
 from services.kit.crypto import Keys
 from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
 from services.kit.keys import new_key_pair
@@ -84,7 +85,7 @@ def gateway_config(
         database=urls["qa"],
         objects=(folder / "objects").as_uri(),
         scratch=folder / "scratch",
-        targets=(f"intake=127.0.0.1:{intake.server.port}",),
+        calls=CallsConfig((f"intake=127.0.0.1:{intake.server.port}",)),
         **common,
     )
     qa = portal.call(build_qa, qa_config)
