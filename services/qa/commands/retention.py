@@ -16,6 +16,7 @@ from services.qa.store import contents, deletions, recordings
 from services.qa.store.objects import Objects
 
 BATCH: Final = 500
+DELETIONS: Final = 50  # each asks the object store
 ACTOR: Final = "retention"
 
 
@@ -47,27 +48,39 @@ class Retention:
     async def sweep(self, _period: datetime, tx: Transaction) -> None:
         """The recurring job: destroy what is over its time, then delete the parts of everything destroyed."""
         await contents.forget_playbacks(tx)
+        # in transactions of their own; the scheduler's must not be taken for an abandoned one meanwhile
+        while await self.expire() == BATCH:
+            await tx.execute("SELECT 1")
+        while await self.delete() == DELETIONS:
+            await tx.execute("SELECT 1")
+
+    async def expire(self) -> int:
+        """Destroy the keys of up to `BATCH` recordings whose time is over, at every site; returns how many."""
         by_site = defaultdict(list)
-        for site, id_ in await deletions.due(tx, limit=BATCH):
-            by_site[site].append(id_)
-        for site, ids in by_site.items():
-            await self._destroy(tx, site, ids, "RETENTION", ACTOR)
-        await self.delete()
+        async with self._database.transaction() as tx:
+            due = await deletions.due(tx, limit=BATCH)
+            for site, id_ in due:
+                by_site[site].append(id_)
+            for site, ids in by_site.items():
+                await self._destroy(tx, site, ids, "RETENTION", ACTOR)
+        return len(due)
 
     async def delete(self) -> int:
-        """Delete the parts whose key is destroyed; returns of how many recordings. Harmless to repeat and interrupt."""
-        done = 0
+        """Delete the parts of up to `DELETIONS` recordings whose key is destroyed; returns of how many.
+
+        Harmless to repeat and to interrupt: nothing waits in the database for the object store, and the proof is
+        completed after it.
+        """
+        async with self._database.transaction(read_only=True) as tx:
+            waiting = await deletions.open_deletions(tx, limit=DELETIONS)
+        for site, _, upload in waiting:
+            await self._objects.delete_all(folder_of(site, upload))
         async with self._database.transaction() as tx:
-            for site, id_, upload, _ in await deletions.open_deletions(tx, limit=BATCH):
-                await self._objects.delete_all(folder_of(site, upload))
-                await deletions.deleted(tx, site, id_)
+            for site, id_ in await deletions.deleted(tx, [(site, id_) for site, id_, _ in waiting]):
                 tx.audit(Entry(site, ACTOR, "recording.deleted", f"sites/{site}/recordings/{id_}"))
-                done += 1
-        return done
+        return len(waiting)
 
     async def _destroy(self, tx: Transaction, site: str, ids: list[str], cause: str, actor: str) -> None:
-        await deletions.destroy(tx, site, ids, cause)
-        for id_ in ids:
-            gone = await recordings.get(tx, site, id_)
+        for gone in (await deletions.destroy(tx, site, ids, cause)).recordings:
             tx.audit(Entry(site, actor, "recording.destroy", gone.name, f"{cause} {gone.sha256}"))
             tx.publish(changed(gone, EXPIRED))

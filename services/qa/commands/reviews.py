@@ -17,9 +17,10 @@ from services.policy.desk import SiteProfiles
 from services.qa.commands.rubrics import refuse
 from services.qa.domain import rules
 from services.qa.domain.assignment import Sample, assign
+from services.qa.domain.recording import EXPIRED
 from services.qa.domain.review import ASSIGNED, DISPUTE, REVIEW, Objection, Place, Review
 from services.qa.domain.rubric import Answer, answer_faults, score
-from services.qa.errors import not_yours
+from services.qa.errors import not_yours, refused
 from services.qa.store import members, recordings, rubrics
 from services.qa.store import reviews as store
 from services.qa.store.rubrics import Rubric
@@ -81,7 +82,7 @@ class Reviews:
         actor: str,
     ) -> Review:
         """Submit the marks. Raises PermissionDenied for another one than its reviewer, InvalidArgument for answers."""
-        before = await store.get(tx, site, review_id, lock=True)
+        before = await _heard(tx, site, review_id)
         if actor != before.reviewer:
             raise not_yours("REVIEWER")
         step = REVIEW.apply(before.state, "submit", None)
@@ -112,7 +113,7 @@ class Reviews:
 
     async def acknowledge(self, tx: Transaction, site: str, review_id: str, *, actor: str) -> Review:
         """Acknowledge; only whoever was reviewed may."""
-        before = await self._mine(tx, site, review_id, actor)
+        before = _own(await store.get(tx, site, review_id, lock=True), actor)
         step = REVIEW.apply(before.state, "acknowledge", None)
         after = replace(before, state=step.to_state, revision=before.revision + 1)
         await self._put(tx, after, "acknowledge", actor)
@@ -120,7 +121,7 @@ class Reviews:
 
     async def dispute(self, tx: Transaction, site: str, review_id: str, reason: str, *, actor: str) -> Review:
         """Dispute: the recording goes to another reviewer. FailedPrecondition by the site's limits."""
-        before = await self._mine(tx, site, review_id, actor)
+        before = _own(await _heard(tx, site, review_id), actor)
         load, teams = await members.load(tx, site), await members.teams(tx, site)
         limits = rules.limits(self._profiles.at(site, tx.now))
         sample = Sample(before.recording, before.person, teams.get(before.person, ""))
@@ -141,12 +142,6 @@ class Reviews:
             review = await store.get(tx, timer.site, timer.owner_id, lock=True)
             if review.state == ASSIGNED:
                 await self._put(tx, replace(review, overdue=True, revision=review.revision + 1), "overdue", "timer")
-
-    async def _mine(self, tx: Transaction, site: str, review_id: str, actor: str) -> Review:
-        review = await store.get(tx, site, review_id, lock=True)
-        if actor != review.person:
-            raise not_yours("REVIEWED")
-        return review
 
     async def _add(
         self,
@@ -199,6 +194,21 @@ class Reviews:
         if review.score is not None:
             fact.score = review.score
         tx.publish(Event(site=review.site, aggregate=review.name, version=review.revision, review_changed=fact))
+
+
+async def _heard(tx: Transaction, site: str, review_id: str) -> Review:
+    """A locked review whose recording is still there, and stays until the end: words about a destroyed one would stay."""
+    review = await store.get(tx, site, review_id)
+    recording = await recordings.get(tx, site, review.recording, lock=True)  # before the review, as deletion locks them
+    if recording.state == EXPIRED:
+        raise refused(recording.name, "its content was deleted")
+    return await store.get(tx, site, review_id, lock=True)
+
+
+def _own(review: Review, actor: str) -> Review:
+    if actor != review.person:
+        raise not_yours("REVIEWED")
+    return review
 
 
 async def _published(tx: Transaction, site: str, series: str) -> Rubric:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.kit.db import Reading, Transaction
+from services.qa.domain.recording import Recording
+from services.qa.store.recordings import COLUMNS, recording_of
 
 _HOLD: Final = """
 INSERT INTO holds (site, recording_id, reason, actor, since) VALUES ($1, $2, $3, $4, $5)
@@ -17,15 +19,13 @@ _DUE: Final = """
 SELECT site, recording_id::text AS id FROM recordings
 WHERE expires_at <= $1 AND state <> 'EXPIRED' AND NOT held ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
-# Who held a recording back while its customer was to be forgotten finds that noted when the hold ends.
-_ASK: Final = """
-UPDATE holds h SET erase_after = true FROM recordings r
-WHERE r.site = $1 AND r.customer = ANY ($2::text[]) AND r.held AND h.site = r.site AND h.recording_id = r.recording_id
-"""
+# Locked before anything is decided: a hold that comes at the same time is seen, or comes too late.
 _OF_CUSTOMERS: Final = """
-SELECT recording_id::text AS id FROM recordings
-WHERE site = $1 AND customer = ANY ($2::text[]) AND NOT held ORDER BY recording_id FOR UPDATE
+SELECT recording_id::text AS id, held FROM recordings
+WHERE site = $1 AND customer = ANY ($2::text[]) ORDER BY recording_id FOR UPDATE
 """
+# Who held a recording back while its customer was to be forgotten finds that noted when the hold ends.
+_ASK: Final = "UPDATE holds SET erase_after = true WHERE site = $1 AND recording_id = ANY ($2::uuid[])"
 _PROVE: Final = """
 INSERT INTO deletions (site, recording_id, cause, upload, parts, sha256, size_bytes, destroyed_at, deleted_at)
 SELECT r.site, r.recording_id, $3, coalesce(c.upload, ''),
@@ -36,9 +36,9 @@ WHERE r.site = $1 AND r.recording_id = ANY ($2::uuid[]) AND r.state <> 'EXPIRED'
 ON CONFLICT (site, recording_id) DO NOTHING
 """
 _DESTROY: Final = "DELETE FROM contents WHERE site = $1 AND recording_id = ANY ($2::uuid[])"
-_EXPIRE: Final = """
+_EXPIRE: Final = f"""
 UPDATE recordings SET state = 'EXPIRED', missing = false, customer = ''
-WHERE site = $1 AND recording_id = ANY ($2::uuid[])
+WHERE site = $1 AND recording_id = ANY ($2::uuid[]) AND state <> 'EXPIRED' RETURNING {COLUMNS}
 """
 _FORGET: Final = "UPDATE conversations SET customer = '' WHERE site = $1 AND customer = ANY ($2::text[])"
 # Reviewers quote: marks and scores stay, their words go with the recording.
@@ -49,13 +49,23 @@ UPDATE reviews SET coaching = '', dispute = '',
 WHERE site = $1 AND recording_id = ANY ($2::uuid[])
 """
 _OPEN: Final = """
-SELECT site, recording_id::text AS id, upload, parts FROM deletions WHERE deleted_at IS NULL
-ORDER BY destroyed_at LIMIT $1 FOR UPDATE SKIP LOCKED
+SELECT site, recording_id::text AS id, upload FROM deletions WHERE deleted_at IS NULL ORDER BY destroyed_at LIMIT $1
 """
-_DONE: Final = "UPDATE deletions SET deleted_at = $3 WHERE site = $1 AND recording_id = $2"
+_DONE: Final = """
+UPDATE deletions d SET deleted_at = $3 FROM unnest($1::text[], $2::uuid[]) AS gone (site, recording_id)
+WHERE d.site = gone.site AND d.recording_id = gone.recording_id AND d.deleted_at IS NULL
+RETURNING d.site, d.recording_id::text AS id
+"""
 _PROOF: Final = """
 SELECT cause, parts, sha256, size_bytes, destroyed_at, deleted_at FROM deletions WHERE site = $1 AND recording_id = $2
 """
+
+
+class Destroyed(NamedTuple):
+    """Recordings whose content was destroyed, and how many reviews lost their words with them."""
+
+    recordings: list[Recording]
+    reviews: int
 
 
 async def hold(tx: Transaction, site: str, recording_id: str, reason: str, actor: str) -> None:
@@ -75,34 +85,39 @@ async def due(tx: Transaction, *, limit: int) -> list[tuple[str, str]]:
     return [(row["site"], row["id"]) for row in await tx.fetch(_DUE, tx.now, limit)]
 
 
-async def destroy(tx: Transaction, site: str, ids: Sequence[str], cause: str) -> int:
+async def destroy(tx: Transaction, site: str, ids: Sequence[str], cause: str) -> Destroyed:
     """Destroy the keys of these locked recordings and write the proofs; their parts are deleted afterwards."""
-    proved = int((await tx.execute(_PROVE, site, list(ids), cause, tx.now)).rsplit(maxsplit=1)[-1])
+    await tx.execute(_PROVE, site, list(ids), cause, tx.now)
     await tx.execute(_DESTROY, site, list(ids))
-    await tx.execute(_EXPIRE, site, list(ids))
-    return proved
+    gone = [recording_of(row) for row in await tx.fetch(_EXPIRE, site, list(ids))]
+    return Destroyed(gone, _number(await tx.execute(_UNSAY, site, list(ids))))
 
 
 async def erase(tx: Transaction, site: str, customers: Sequence[str]) -> Mapping[str, int]:
     """Forget customers: what is held back goes when the hold ends. Returns rows by table."""
-    held = int((await tx.execute(_ASK, site, list(customers))).rsplit(maxsplit=1)[-1])
-    ids = [row["id"] for row in await tx.fetch(_OF_CUSTOMERS, site, list(customers))]
-    forgotten = int((await tx.execute(_FORGET, site, list(customers))).rsplit(maxsplit=1)[-1])
-    destroyed = await destroy(tx, site, ids, "ERASURE") if ids else 0
-    unsaid = int((await tx.execute(_UNSAY, site, ids)).rsplit(maxsplit=1)[-1])
-    return {"recordings": destroyed, "conversations": forgotten, "holds": held, "reviews": unsaid}
+    found = await tx.fetch(_OF_CUSTOMERS, site, list(customers))
+    held = _number(await tx.execute(_ASK, site, [row["id"] for row in found if row["held"]]))
+    forgotten = _number(await tx.execute(_FORGET, site, list(customers)))
+    gone, unsaid = await destroy(tx, site, [row["id"] for row in found if not row["held"]], "ERASURE")
+    return {"recordings": len(gone), "conversations": forgotten, "holds": held, "reviews": unsaid}
 
 
-async def open_deletions(tx: Transaction, *, limit: int) -> list[tuple[str, str, str, int]]:
-    """Site, id, upload and number of parts of what is still to be deleted, locked."""
-    return [(row["site"], row["id"], row["upload"], row["parts"]) for row in await tx.fetch(_OPEN, limit)]
+async def open_deletions(tx: Reading, *, limit: int) -> list[tuple[str, str, str]]:
+    """Site, id and upload of what is still to be deleted, oldest first."""
+    return [(row["site"], row["id"], row["upload"]) for row in await tx.fetch(_OPEN, limit)]
 
 
-async def deleted(tx: Transaction, site: str, recording_id: str) -> None:
-    """Note that the parts are gone."""
-    await tx.execute(_DONE, site, recording_id, tx.now)
+async def deleted(tx: Transaction, gone: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Note that the parts of these (site, id) are gone; returns those of which nobody has noted it yet."""
+    sites, ids = [site for site, _ in gone], [id_ for _, id_ in gone]
+    return [(row["site"], row["id"]) for row in await tx.fetch(_DONE, sites, ids, tx.now)]
 
 
 async def proof(tx: Reading, site: str, recording_id: str) -> Any:
     """The proof of a deletion; None while there is none."""
     return await tx.fetchrow(_PROOF, site, recording_id)
+
+
+def _number(tag: str) -> int:
+    """How many rows a statement touched."""
+    return int(tag.rsplit(maxsplit=1)[-1])

@@ -23,7 +23,7 @@ _ROWS: Final = f"""
 DECLARE frame_rows NO SCROLL CURSOR FOR
 SELECT uuid_send(r.recording_id) AS id, floor(extract(epoch FROM r.ended_at - $2::timestamptz))::integer AS ended,
     r.person, r.channel, coalesce(m.team, '') AS team,
-    CASE WHEN c.rating > 0 AND c.rating < $6 THEN {RISKS["LOW_RATING"]} ELSE 0 END
+    CASE WHEN c.rating > 0 AND c.rating < $6::float8 THEN {RISKS["LOW_RATING"]} ELSE 0 END
     + CASE WHEN c.breached THEN {RISKS["BREACHED"]} ELSE 0 END
     + CASE WHEN c.transferred THEN {RISKS["TRANSFERRED"]} ELSE 0 END
     + CASE WHEN c.harassed THEN {RISKS["HARASSMENT"]} ELSE 0 END AS risk

@@ -9,24 +9,28 @@ from services.kit.db import Database, Reading, Transaction
 from services.qa.domain.recording import Recording
 from services.qa.errors import not_found
 
-_COLUMNS: Final = """site, recording_id, kind, state, subject, person, channel, queue, customer, started_at, ended_at,
+COLUMNS: Final = """site, recording_id, kind, state, subject, person, channel, queue, customer, started_at, ended_at,
     registered_at, expires_at, media_type, size_bytes, sha256, held, missing"""
+# Whoever records may come before intake says whose conversation it was: without that it could never be forgotten.
 _INSERT: Final = f"""
-INSERT INTO recordings ({_COLUMNS})
+INSERT INTO recordings AS r ({COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '', 0, '', false, false)
-ON CONFLICT (site, subject, kind) DO NOTHING RETURNING true
+ON CONFLICT (site, subject, kind) DO UPDATE SET customer = excluded.customer, queue = excluded.queue
+WHERE r.customer = '' AND excluded.customer <> '' AND r.state <> 'EXPIRED'
+RETURNING recording_id = $2
 """
-_OF: Final = f"SELECT {_COLUMNS} FROM recordings WHERE site = $1 AND subject = $2 AND kind = $3"
-_GET: Final = f"SELECT {_COLUMNS} FROM recordings WHERE site = $1 AND recording_id = $2"
+_OF: Final = f"SELECT {COLUMNS} FROM recordings WHERE site = $1 AND subject = $2 AND kind = $3"
+_GET: Final = f"SELECT {COLUMNS} FROM recordings WHERE site = $1 AND recording_id = $2"
 _PAGE: Final = f"""
-SELECT {_COLUMNS} FROM recordings
+SELECT {COLUMNS} FROM recordings
 WHERE site = $1 AND (ended_at, recording_id) < ($2, $3::uuid)
   AND ($4 = '' OR person = $4) AND ($5 = '' OR kind = $5) AND ($6 = '' OR state = $6)
 ORDER BY ended_at DESC, recording_id DESC LIMIT $7
 """
 _MISS: Final = f"""
-UPDATE recordings SET missing = true WHERE site = $1 AND recording_id = $2 AND state = 'REGISTERED' AND NOT missing
-RETURNING {_COLUMNS}
+UPDATE recordings SET missing = true
+WHERE site = $1 AND recording_id = $2 AND state <> 'EXPIRED' AND sha256 = '' AND NOT missing
+RETURNING {COLUMNS}
 """
 _REVIEWED: Final = """
 UPDATE recordings SET state = 'REVIEWED' WHERE site = $1 AND recording_id = $2 AND state = 'SAMPLED'
@@ -35,7 +39,7 @@ _MISSING: Final = "SELECT site, kind, count(*) AS number FROM recordings WHERE m
 
 
 async def insert(tx: Transaction, recording: Recording) -> Recording:
-    """Add a recording; returns the one that is there for the same subject and kind."""
+    """Add a recording; returns the one that is there for the same subject and kind, which learns its customer."""
     given = (recording.site, recording.id, recording.kind, recording.state, recording.subject, recording.person)
     about = (recording.channel, recording.queue, recording.customer)
     times = (recording.started_at, recording.ended_at, recording.registered_at, recording.expires_at)

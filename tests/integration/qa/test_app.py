@@ -16,8 +16,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.common.v1.clock_service_pb2 import AdvanceClockRequest
 from kefu.common.v1.clock_service_pb2_grpc import ClockServiceStub
 from kefu.events.v1 import event_pb2 as facts
+from kefu.qa.v1 import draw_service_pb2 as draws
 from kefu.qa.v1 import recording_pb2 as pb
 from kefu.qa.v1 import recording_service_pb2 as api
+from kefu.qa.v1.draw_service_pb2_grpc import DrawServiceStub
 from kefu.qa.v1.recording_service_pb2_grpc import RecordingServiceStub
 
 from services.kit.client import ClientChannel, Target
@@ -144,7 +146,47 @@ async def test_a_live_session_without_its_recording_raises_an_alert(whole: Whole
     request.end_time.FromDatetime(START)
     made = await whole.recordings.RegisterRecording(request)
     assert not made.missing
-    await whole.advance(START + timedelta(hours=3))
+    await whole.advance(whole.database.clock.now() + timedelta(hours=3))
     assert (await whole.recordings.GetRecording(api.GetRecordingRequest(name=made.name))).missing
     told = [event for event in await whole.events("recording_changed") if event.aggregate == made.name]
     assert [event.recording_changed.change for event in told] == ["REGISTERED", "MISSING"]
+
+
+async def test_the_content_of_a_drawn_recording_is_missed_as_well(whole: Whole) -> None:
+    at = whole.database.clock.now() + timedelta(minutes=10)
+    await whole.advance(at)
+    await whole.conversation("drawn", channel="PHONE", at=at - timedelta(minutes=6))
+    await whole.advance(at + timedelta(minutes=1))
+    stub: Any = DrawServiceStub(whole.channel)
+    await stub.CreateSpotCheck(draws.CreateSpotCheckRequest(parent=f"sites/{SITE}", number=50, days=1, reason="all"))
+    made = await _of(whole, "drawn")
+    assert (made.state, made.missing) == (pb.Recording.STATE_SAMPLED, False)
+    await whole.advance(at + timedelta(hours=2))
+    assert (await _of(whole, "drawn")).missing
+
+
+async def test_a_recording_that_came_before_its_conversation_ended_learns_whose_it_is(whole: Whole) -> None:
+    at = whole.database.clock.now() + timedelta(minutes=10)
+    await whole.advance(at)
+    request = api.RegisterRecordingRequest(
+        parent=f"sites/{SITE}",
+        kind=pb.Recording.KIND_AUDIO,
+        subject=f"sites/{SITE}/conversations/early",
+        person="wangfang",
+        channel="PHONE",
+    )
+    request.start_time.FromDatetime(at - timedelta(minutes=6))
+    request.end_time.FromDatetime(at - timedelta(minutes=1))
+    early = await whole.recordings.RegisterRecording(request)
+    await whole.conversation("early", channel="PHONE", at=at - timedelta(minutes=6))
+    await whole.advance(at + timedelta(minutes=1))
+    found = await _of(whole, "early")
+    assert (found.name, found.queue) == (early.name, "PRESALES")
+    asked = "SELECT customer FROM recordings WHERE subject LIKE '%/early'"
+    assert await whole.database.fetchval(asked) == "c-1", "or it could never be forgotten"
+
+
+async def _of(whole: Whole, conversation: str) -> pb.Recording:
+    """The recording of a conversation."""
+    page = await whole.recordings.ListRecordings(api.ListRecordingsRequest(parent=f"sites/{SITE}"))
+    return next(one for one in page.recordings if one.subject.endswith(f"/{conversation}"))

@@ -14,8 +14,10 @@ from kefu.qa.v1 import recording_service_pb2 as api
 
 from services.kit.db import Database
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.qa.commands import retention
 from services.qa.domain.content import PART_BYTES, checksum_of
 from services.qa.store import deletions
+from services.qa.store.objects import Objects
 from tests.integration.qa.conftest import LIVE, Qa
 from tests.unit.qa.test_content import MP4, box
 
@@ -226,13 +228,13 @@ async def test_age_destroys_the_key_then_the_parts_and_leaves_a_proof(
     ids = [id_(made), id_(held)]
     await database.execute("UPDATE recordings SET expires_at = $2 WHERE recording_id = ANY ($1::uuid[])", ids, now)
     upload = await database.fetchval("SELECT upload FROM contents WHERE recording_id = $1", id_(made))
-    async with database.transaction() as tx:
-        await shelf.qa.parts.retention.sweep(now, tx)
+    assert await shelf.qa.parts.retention.expire() >= 1
     proof = await shelf.reviewer.GetDeletionProof(api.GetDeletionProofRequest(name=made.name))
     assert (proof.cause, proof.sha256, proof.parts) == ("RETENTION", made.sha256, 3)
     assert not proof.HasField("delete_time")
     assert await database.fetchval("SELECT count(*) FROM contents WHERE recording_id = $1", id_(made)) == 0
-    await shelf.qa.parts.retention.delete()
+    async with database.transaction() as tx:
+        await shelf.qa.parts.retention.sweep(now, tx)
     proof = await shelf.reviewer.GetDeletionProof(api.GetDeletionProofRequest(name=made.name))
     assert proof.HasField("delete_time")
     assert list(tmp_path_factory.getbasetemp().glob(f"qa*/objects/recordings/*/{upload}/*")) == []
@@ -246,6 +248,45 @@ async def test_age_destroys_the_key_then_the_parts_and_leaves_a_proof(
     assert (kept.state, kept.held) == (pb.Recording.STATE_AVAILABLE, True)
     with pytest.raises(NotFound):
         await shelf.reviewer.GetDeletionProof(api.GetDeletionProofRequest(name=held.name))
+
+
+async def test_one_run_destroys_all_that_is_due_however_much(shelf: Shelf, database: Database) -> None:
+    made = await shelf.shown()
+    await database.execute(
+        """INSERT INTO recordings (site, recording_id, kind, state, subject, person, channel, queue, customer, started_at,
+               ended_at, registered_at, expires_at)
+           SELECT site, gen_random_uuid(), kind, 'AVAILABLE', 'many-' || n, person, channel, queue, '', started_at,
+               ended_at, registered_at, ended_at
+           FROM recordings, generate_series(1, $2) AS n WHERE recording_id = $1""",
+        id_(made),
+        2 * retention.BATCH,
+    )
+    async with database.transaction() as tx:
+        await shelf.qa.parts.retention.sweep(tx.now, tx)
+    left = "SELECT count(*) FROM recordings WHERE subject LIKE 'many-%' AND state <> 'EXPIRED'"
+    assert await database.fetchval(left) == 0
+    proofs = "SELECT count(*) FROM deletions JOIN recordings USING (site, recording_id) WHERE subject LIKE 'many-%'"
+    assert await database.fetchval(proofs) == 2 * retention.BATCH
+
+
+async def test_nothing_waits_in_the_database_for_a_slow_object_store(
+    shelf: Shelf, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await shelf.shown()
+    await database.execute("UPDATE recordings SET expires_at = ended_at WHERE recording_id = $1", id_(made))
+    await shelf.qa.parts.retention.expire()
+    seen = []
+
+    async def slow(_self: Objects, prefix: str) -> int:
+        open_ = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND pid <> pg_backend_pid()"
+        seen.append(await database.fetchval(f"{open_} AND datname = current_database()"))
+        return 0
+
+    monkeypatch.setattr(Objects, "delete_all", slow)
+    while await shelf.qa.parts.retention.delete() == retention.DELETIONS:
+        pass
+    assert seen
+    assert set(seen) == {0}
 
 
 async def test_whoever_is_forgotten_is_forgotten_here_and_a_hold_only_delays_it(

@@ -262,6 +262,21 @@ async def test_extras_at_risk_are_drawn_apart(site: Weeks, week: tuple[datetime,
     assert (await site.verified(made, tmp_path))[0].startswith("agrees: 8 of 30")
 
 
+async def test_a_rating_just_below_the_sites_floor_is_a_sign_of_trouble(
+    site: Weeks, week: tuple[datetime, datetime]
+) -> None:
+    start, end = week
+    settings = dict(site.profile.settings) | {"sampling.risk_per_week": 1, "sampling.per_week": 1}
+    assert site.profile.rating is not None
+    site.profile = replace(_with(site.profile, settings), rating=replace(site.profile.rating, floor=4.2))
+    await site.commit(NOW)
+    for number in range(2):
+        await site.record("p1", start + timedelta(hours=number + 1), rating=4)
+    made = await site.draw(end + timedelta(hours=1))
+    assert made
+    assert (await site.get(made)).extras == 1
+
+
 async def test_a_replacement_has_a_reason_follows_from_the_seed_and_is_counted(
     site: Weeks, week: tuple[datetime, datetime], tmp_path: Path
 ) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from kefu.qa.v1 import recording_service_pb2 as recording_api
 from kefu.qa.v1 import review_pb2 as pb
 from kefu.qa.v1 import review_service_pb2 as api
 
 from services.kit.db import Database
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from services.kit.testing.polling import eventually
 from services.kit.timers import Timer
 from services.qa.domain.intervals import chance_to_find
+from services.qa.store import deletions
 from tests.integration.qa.conftest import SITE, Qa
 from tests.integration.qa.reviewing import Room, answers, criterion
 
@@ -155,6 +159,71 @@ async def test_a_disputed_review_is_judged_by_another_who_does_not_see_the_first
     assert used_up.value.metadata["guard"] == "DISPUTES_USED_UP"
     scores = await _scores(room)
     assert (scores["ann"].score, scores["ann"].reviewed) == (8, 1)
+
+
+async def test_words_go_with_the_recording_when_a_hold_ends(room: Room, database: Database) -> None:
+    review = await _quoted(room, database)
+    recordings = room.qa.recordings("boss", "manager", SITE)
+    await recordings.HoldRecording(recording_api.HoldRecordingRequest(name=review.recording, reason="case 7"))
+    async with database.transaction(sites=[SITE]) as tx:
+        assert (await deletions.erase(tx, SITE, ["fang"]))["holds"] == 1
+    assert await _words(room, review) == ["smile", "heard twice", "sighs"], "the hold keeps them"
+    await recordings.ReleaseRecording(recording_api.ReleaseRecordingRequest(name=review.recording))
+    assert await _words(room, review) == []
+    await _says_no_more(room, review)
+
+
+async def test_words_go_with_a_recording_that_age_destroys(qa: Qa, room: Room, database: Database) -> None:
+    review = await _quoted(room, database)
+    await database.execute("UPDATE recordings SET expires_at = ended_at")
+    async with database.transaction() as tx:
+        await qa.parts.retention.sweep(tx.now, tx)
+    assert await _words(room, review) == []
+    await _says_no_more(room, review)
+
+
+async def test_a_hold_that_comes_while_a_customer_is_forgotten_knows_of_it(
+    qa: Qa, room: Room, database: Database
+) -> None:
+    review = await _quoted(room, database)
+    id_ = review.recording.rpartition("/")[2]
+
+    async def forget() -> Any:
+        async with database.transaction(sites=[SITE]) as tx:
+            return await deletions.erase(tx, SITE, ["fang"])
+
+    async with database.transaction(sites=[SITE]) as tx:
+        await qa.parts.retention.hold(tx, SITE, id_, "case 8", actor="boss")
+        erasing = asyncio.create_task(forget())
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        await eventually(lambda: database.fetchval(waiting))
+    assert (await erasing)["holds"] == 1
+    async with database.transaction(sites=[SITE]) as tx:
+        assert (await qa.parts.retention.release(tx, SITE, id_, actor="boss")).state == "EXPIRED"
+
+
+async def _quoted(room: Room, database: Database) -> pb.Review:
+    """A review of a customer's recording, full of words."""
+    review = (await room.assign(await room.recording("ann"))).reviews[0]
+    await database.execute("UPDATE recordings SET customer = 'fang'")
+    request = api.SubmitReviewRequest(name=review.name, answers=answers(warmth=3, accuracy=9, farewell=7))
+    request.evidence.add(at_seconds=12.5, criterion="warmth", note="sighs")
+    request.coaching = "smile"
+    done: pb.Review = await room.reviews(review.reviewer, "reviewer").SubmitReview(request)
+    return done
+
+
+async def _words(room: Room, review: pb.Review) -> list[str]:
+    """What its reviewer wrote; the marks are there whatever became of the words."""
+    read = await room.reviews().GetReview(api.GetReviewRequest(name=review.name))
+    assert [one.mark for one in read.answers] == [3, 9, 7]
+    said = [read.coaching, *(one.comment for one in read.answers), *(one.note for one in read.evidence)]
+    return [one for one in said if one]
+
+
+async def _says_no_more(room: Room, review: pb.Review) -> None:
+    with pytest.raises(FailedPrecondition, match="was deleted"):
+        await room.reviews("ann", "agent").DisputeReview(api.DisputeReviewRequest(name=review.name, reason="she said"))
 
 
 async def test_a_dispute_after_the_window_or_by_another_is_refused(room: Room, database: Database) -> None:
