@@ -11,22 +11,22 @@ from typing import Final
 from services.kit.db import Reading
 from services.kit.subjects import PART_BYTES, File, Rows
 from services.qa.domain.content import Content
+from services.qa.store.recordings import OF_CUSTOMERS
 
+_MINE: Final = f"(SELECT * FROM recordings WHERE {OF_CUSTOMERS}) AS r"
 _SECTIONS: Final = {
-    "recordings": """
+    "recordings": f"""
 SELECT recording_id, kind, state, subject, channel, queue, started_at, ended_at, media_type, size_bytes, sha256
-FROM recordings WHERE site = $1 AND customer = ANY ($2::text[]) ORDER BY ended_at, recording_id
+FROM {_MINE} ORDER BY ended_at, recording_id
 """,
-    "reviewers_words": """
+    "reviewers_words": f"""
 SELECT v.recording_id, v.submitted_at, v.answers, v.evidence, v.coaching, v.dispute
-FROM reviews v JOIN recordings r USING (site, recording_id)
-WHERE r.site = $1 AND r.customer = ANY ($2::text[]) AND v.submitted_at IS NOT NULL ORDER BY v.submitted_at
+FROM reviews v JOIN {_MINE} USING (site, recording_id) WHERE v.submitted_at IS NOT NULL ORDER BY v.submitted_at
 """,
 }
-_CONTENTS: Final = """
-SELECT r.recording_id::text AS id, c.size_bytes FROM recordings r JOIN contents c USING (site, recording_id)
-WHERE r.site = $1 AND r.customer = ANY ($2::text[]) AND r.state <> 'EXPIRED' AND r.sha256 <> ''
-  AND r.recording_id::text >= $3 ORDER BY r.recording_id
+_CONTENTS: Final = f"""
+SELECT r.recording_id::text AS id, c.size_bytes FROM {_MINE} JOIN contents c USING (site, recording_id)
+WHERE r.state <> 'EXPIRED' AND r.sha256 <> '' AND r.recording_id::text >= $3 ORDER BY r.recording_id::text
 """
 
 Read = Callable[[str, str, int, int], Awaitable[tuple[Content, bytes]]]

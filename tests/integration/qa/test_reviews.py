@@ -195,7 +195,9 @@ async def test_a_hold_that_comes_while_a_customer_is_forgotten_knows_of_it(
     async with database.transaction(sites=[SITE]) as tx:
         await qa.parts.retention.hold(tx, SITE, id_, "case 8", actor="boss")
         erasing = asyncio.create_task(forget())
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
         await eventually(lambda: database.fetchval(waiting))
     assert (await erasing)["holds"] == 1
     async with database.transaction(sites=[SITE]) as tx:
