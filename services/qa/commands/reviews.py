@@ -197,7 +197,7 @@ class Reviews:
 
 
 async def _heard(tx: Transaction, site: str, review_id: str) -> Review:
-    """A locked review whose recording is still there, and stays until the end: words about a destroyed one would stay."""
+    """A locked review whose recording is there, and stays until the end: words about a destroyed one would stay."""
     review = await store.get(tx, site, review_id)
     recording = await recordings.get(tx, site, review.recording, lock=True)  # before the review, as deletion locks them
     if recording.state == EXPIRED:

@@ -253,8 +253,8 @@ async def test_age_destroys_the_key_then_the_parts_and_leaves_a_proof(
 async def test_one_run_destroys_all_that_is_due_however_much(shelf: Shelf, database: Database) -> None:
     made = await shelf.shown()
     await database.execute(
-        """INSERT INTO recordings (site, recording_id, kind, state, subject, person, channel, queue, customer, started_at,
-               ended_at, registered_at, expires_at)
+        """INSERT INTO recordings (site, recording_id, kind, state, subject, person, channel, queue, customer,
+               started_at, ended_at, registered_at, expires_at)
            SELECT site, gen_random_uuid(), kind, 'AVAILABLE', 'many-' || n, person, channel, queue, '', started_at,
                ended_at, registered_at, ended_at
            FROM recordings, generate_series(1, $2) AS n WHERE recording_id = $1""",
