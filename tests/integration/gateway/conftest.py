@@ -79,8 +79,6 @@ def gateway_config(
     portal.call(lambda: staffing.start(work=True))
     intake = portal.call(build_intake, IntakeConfig(database=urls["intake"], **common))
     portal.call(lambda: intake.start(work=True))
-    crm = portal.call(build_crm, CrmConfig(database=urls["crm"], **common))
-    portal.call(crm.start)
     qa_config = QaConfig(
         database=urls["qa"],
         objects=(folder / "objects").as_uri(),
@@ -90,6 +88,9 @@ def gateway_config(
     )
     qa = portal.call(build_qa, qa_config)
     portal.call(lambda: qa.start(work=True))
+    holders = tuple(f"{name}=127.0.0.1:{one.server.port}" for name, one in (("intake", intake), ("qa", qa)))
+    crm = portal.call(build_crm, CrmConfig(database=urls["crm"], calls=CallsConfig(holders), **common))
+    portal.call(lambda: crm.start(work=True))
     running: dict[str, Any] = {"staffing": staffing, "intake": intake, "crm": crm, "qa": qa}
     yield GatewayConfig(
         database=urls["gateway"],

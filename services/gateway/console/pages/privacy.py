@@ -6,6 +6,7 @@ import mimetypes
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import IO, Final
 
 from flask import Blueprint, Response, redirect, request, send_file, url_for
@@ -92,22 +93,23 @@ def _kind(text: str) -> str:
 
 def _archive(pages: Iterable[pb.DataExport]) -> IO[bytes]:
     """What a customer is told as one ZIP; beyond a few megabytes it waits on disk, in a file without a name."""
-    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - it ends with the response
-    with zipfile.ZipFile(spool, "w", zipfile.ZIP_DEFLATED) as archive:
-        file: IO[bytes] | None = None
+    with ExitStack() as unless_done:
+        spool = unless_done.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES))
+        with zipfile.ZipFile(spool, "w", zipfile.ZIP_DEFLATED) as archive:
+            _write(archive, pages)
+        spool.seek(0)
+        unless_done.pop_all()  # it ends with the response
+        return spool
+
+
+def _write(archive: zipfile.ZipFile, pages: Iterable[pb.DataExport]) -> None:
+    with ExitStack() as open_file:
         for page in pages:
             if page.content:
                 archive.writestr("data.json", page.content)
             for piece in page.files:
-                if not piece.offset:
-                    if file is not None:
-                        file.close()
-                    file = archive.open(
-                        piece.name + (mimetypes.guess_extension(piece.media_type) or ""), "w", force_zip64=True
-                    )
-                assert file is not None  # the first piece of a file begins it
+                if not piece.offset:  # a file begins: the one before is whole
+                    open_file.close()
+                    name = piece.name + (mimetypes.guess_extension(piece.media_type) or "")
+                    file = open_file.enter_context(archive.open(name, "w", force_zip64=True))
                 file.write(piece.content)
-        if file is not None:
-            file.close()
-    spool.seek(0)
-    return spool
