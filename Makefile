@@ -21,6 +21,8 @@ KEFU := $(BIN)/kefu
 STAMP := $(VENV)/.installed
 # as many as there are cores, but a worker has a PostgreSQL, a NATS and often a stack of its own
 WORKERS := --numprocesses=logical --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
+# Images set it to stay small; here every process would compile some thousand modules anew at each start.
+export PYTHONDONTWRITEBYTECODE :=
 SOURCES := services tests grafana protos/generate.py charts/generate.py
 
 .PHONY: help
