@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.crm.v1 import customer_pb2 as pb
 from kefu.crm.v1 import order_service_pb2 as orders
 from kefu.crm.v1 import points_service_pb2 as points
@@ -19,17 +18,9 @@ from services.crm.domain.orders import Line
 from services.crm.domain.points import Lot
 from services.crm.domain.tiers import Bar, Measures, Rules
 from services.crm.domain.unmask import Grant
+from services.kit.instants import stamp
 
 MASK = "****"
-
-
-def stamp(at: datetime | None) -> Timestamp | None:
-    """The wire form of an instant."""
-    if at is None:
-        return None
-    made = Timestamp()
-    made.FromDatetime(at)
-    return made
 
 
 def file_from(customer: pb.Customer) -> File:

@@ -9,7 +9,7 @@ from google.protobuf.struct_pb2 import Struct
 from kefu.crm.v1 import campaign_service_pb2 as api
 from kefu.crm.v1 import customer_pb2 as pb
 
-from services.crm.convert import purpose_from, stamp
+from services.crm.convert import purpose_from
 from services.crm.domain import segment_form
 from services.crm.domain.campaign import Campaign, Draft
 from services.crm.domain.guard import Purpose
@@ -17,6 +17,7 @@ from services.crm.domain.holdout import Arm, Group
 from services.crm.domain.segment import Reason, Segment, SegmentError, Value
 from services.crm.queries.campaigns import Fate, Preview, Result
 from services.kit.errors import InvalidArgument
+from services.kit.instants import stamp
 
 
 def draft_from(campaign: api.Campaign) -> Draft:

@@ -8,11 +8,11 @@ from kefu.crm.v1 import campaign_service_pb2 as campaigns
 from kefu.crm.v1 import care_service_pb2 as care
 from kefu.crm.v1 import win_back_service_pb2 as win_backs
 
-from services.crm.convert import stamp
 from services.crm.domain.commitment import Commitment
 from services.crm.domain.holdout import Arm, Group, lift
 from services.crm.domain.win_back import WinBack
 from services.crm.store.contact_tasks import Task
+from services.kit.instants import stamp
 
 Words = Mapping[tuple[str, str], str]
 # Stored replies hold no words: these are in the rows that erasure overwrites alone.

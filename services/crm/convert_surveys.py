@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from kefu.crm.v1 import survey_service_pb2 as api
 
-from services.crm.convert import stamp
 from services.crm.convert_campaigns import segment_from, segment_to
 from services.crm.domain.campaign import Campaign, Draft
 from services.crm.domain.guard import Purpose
@@ -14,6 +13,7 @@ from services.crm.domain.intervals import Interval
 from services.crm.domain.survey import Reminding, Report, Scale, Survey
 from services.crm.store.surveys import Answer
 from services.kit.errors import InvalidArgument
+from services.kit.instants import stamp
 
 
 def draft_from(survey: api.Survey) -> Draft:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.qa.v1 import recording_pb2 as pb
 from kefu.qa.v1 import recording_service_pb2 as api
 
+from services.kit.instants import stamp
 from services.qa.commands.contents import Arrived
 from services.qa.domain.content import PART_BYTES
 from services.qa.domain.recording import Recording
 from services.qa.errors import not_found
 from services.qa.store.contents import Playback
-
-
-def stamp(at: datetime | None) -> Timestamp | None:
-    """An instant as protobuf writes it."""
-    if at is None:
-        return None
-    stamped = Timestamp()
-    stamped.FromDatetime(at)
-    return stamped
-
-
-def instant(stamped: Timestamp) -> datetime:
-    """Back."""
-    return stamped.ToDatetime(UTC)
 
 
 def recording_to(recording: Recording) -> pb.Recording:

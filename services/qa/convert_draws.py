@@ -6,7 +6,7 @@ from typing import Any
 
 from kefu.qa.v1 import draw_service_pb2 as pb
 
-from services.qa.convert import stamp
+from services.kit.instants import stamp
 from services.qa.store.draws import Commitment
 
 
@@ -42,7 +42,7 @@ def draw_to(site: str, row: dict[str, Any]) -> pb.Draw:
         units=[pb.Draw.Unit(**unit, cause=causes.get(unit["unit"], "")) for unit in record["units"]],
         commitment=record["commitment"],
         replaced=row["replaced"],
-        extras=sum(1 for one in record["selected"] if one["kind"] == "RISK"),
+        extras=row["extras"],
         profile_version=record["profile_version"],
     )
 

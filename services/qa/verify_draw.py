@@ -134,6 +134,8 @@ def verify(record: dict[str, Any], frame_path: str) -> str:
     rows: dict[str, list[int]] = {}
     ranges: dict[str, tuple[int, int]] = {}
     beside: dict[str, set[int]] = {unit: set() for unit, _ in header["units"]}
+    named, frozen = [one["unit"] for one in record["units"]], [unit for unit, _ in header["units"]]
+    expect(named == frozen, f"the record has the units {named}, the frame {frozen}")
     for (unit, size), told in zip(header["units"], record["units"], strict=True):
         places = take(seed, f"unit/{unit}", ended[first : first + size], record["per_unit"])
         missing = record["per_unit"] - len(places)

@@ -14,6 +14,7 @@ from services.crm.store import consents, customers, timeline
 from services.kit import pages
 from services.kit.audit import Entry
 from services.kit.db import Transaction
+from services.kit.instants import stamp
 
 # Sorts after every entry, as `pages` gives positions.
 _END = ["9999-12-31T00:00:00+00:00", "", ""]
@@ -61,9 +62,7 @@ class ConsentRpcs:
             _, files = await customers.members(tx, site, customer)
             found = await timeline.page(tx, site, files, before=before, limit=size + 1)
         shown = [
-            pb.TimelineEntry(
-                kind=row["kind"], time=convert.stamp(row["at"]), object=row["object"], detail=row["detail"]
-            )
+            pb.TimelineEntry(kind=row["kind"], time=stamp(row["at"]), object=row["object"], detail=row["detail"])
             for row in found[:size]
         ]
         last = found[size - 1] if len(found) > size else None

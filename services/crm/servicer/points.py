@@ -18,6 +18,7 @@ from services.crm.store import coupons, customers
 from services.crm.store import points as store
 from services.kit import pages
 from services.kit.db import Transaction
+from services.kit.instants import stamp
 
 # Sorts after every coupon, as `pages` gives positions.
 _END = ["9999-12-31T00:00:00+00:00", ""]
@@ -165,4 +166,4 @@ async def _membership(tx: Transaction, site: str, customer: str) -> api.Membersh
     found = await coupons.membership(tx, site, root)
     if found is None:
         raise not_found(f"sites/{site}/customers/{customer}/membership")
-    return api.Membership(level=found[0], since=convert.stamp(found[1]))
+    return api.Membership(level=found[0], since=stamp(found[1]))

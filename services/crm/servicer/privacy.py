@@ -10,7 +10,6 @@ from kefu.crm.v1 import privacy_service_pb2_grpc as api_grpc
 
 from services.crm.commands.holders import Holders
 from services.crm.commands.privacy import Privacy
-from services.crm.convert import stamp
 from services.crm.domain.request import ERASURE, FULFILLING, DataRequest, Proof
 from services.crm.errors import not_found
 from services.crm.servicer.desk import CUSTOMER, REQUEST, SITE, Context, Desk, size_of
@@ -18,6 +17,7 @@ from services.crm.store import requests
 from services.kit import pages
 from services.kit.call import current
 from services.kit.db import Transaction
+from services.kit.instants import stamp
 from services.kit.subjects import to_json
 
 # Sorts after every request, as `pages` gives positions.

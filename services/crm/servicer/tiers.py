@@ -15,6 +15,7 @@ from services.crm.servicer.desk import CUSTOMER, SITE, Context, Desk, number_of,
 from services.crm.store import customers, standings
 from services.kit import pages
 from services.kit.call import current
+from services.kit.instants import stamp
 
 MOVES_DAYS = 30
 
@@ -38,8 +39,8 @@ class TierServicer(api_grpc.TierServiceServicer):
         held = found.held
         return api.Standing(
             tier=found.tier,
-            since=convert.stamp(held.since) if held else None,
-            grace_until=convert.stamp(held.standing.grace_until) if held else None,
+            since=stamp(held.since) if held else None,
+            grace_until=stamp(held.standing.grace_until) if held else None,
             bars=bars,
             explanation=explanation(found, profile, current().locale),
             high_value=found.high_value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from services.kit.db import Database, Transaction
 from services.kit.timers.table import cancel
 from services.qa.commands.recordings import CONTENT, OWNER_KIND, changed
 from services.qa.domain import media
-from services.qa.domain.content import KEY_PURPOSE, Content, checksum, covering
+from services.qa.domain.content import KEY_PURPOSE, MOST_BYTES, Content, checksum, covering
 from services.qa.domain.recording import AUDIO, REGISTERED, SAMPLED, VIDEO, Recording
 from services.qa.errors import refused, wrong_state
 from services.qa.store import contents as store
@@ -125,19 +125,21 @@ class Contents:
 
     async def read(self, site: str, id_: str, offset: int, length: int) -> tuple[Content, bytes]:
         """A piece of a whole content; shorter at its end."""
-        arrived, stored = await self._upload(site, id_)
+        covered = [number for number, _, _ in covering(min(offset, MOST_BYTES), length)]
+        arrived, stored = await self._upload(site, id_, covered)
         if not stored.completed:
             raise refused(arrived.recording.name, "its content has not come yet")
         length = max(0, min(length, arrived.content.size_bytes - offset))
         return arrived.content, await self._reader(arrived, stored)(offset, length)
 
-    async def _upload(self, site: str, id_: str) -> tuple[Arrived, Stored]:
+    async def _upload(self, site: str, id_: str, numbers: Sequence[int] | None = None) -> tuple[Arrived, Stored]:
+        """An upload with the digests of these parts; None for all."""
         async with self._database.transaction(sites=[site], read_only=True) as tx:
             recording = await recordings.get(tx, site, id_)
             stored = await store.get(tx, site, id_)
             if stored is None or stored.key_sealed is None:
                 raise refused(recording.name, "it has no content" if recording.sha256 else "no content was announced")
-            return Arrived(recording, stored.content, await store.parts(tx, site, id_)), stored
+            return Arrived(recording, stored.content, await store.parts(tx, site, id_, numbers)), stored
 
     def _key(self, recording: Recording, stored: Stored) -> bytes:
         assert stored.key_sealed is not None  # `_upload` refuses a content without its key
@@ -145,16 +147,20 @@ class Contents:
 
     def _reader(self, arrived: Arrived, stored: Stored) -> Callable[[int, int], Awaitable[bytes]]:
         key, content, site = self._key(arrived.recording, stored), arrived.content, arrived.recording.site
+        last_opened = (0, b"")  # many small looks into one part, as at a file's boxes, open it once
 
-        async def read(start: int, length: int) -> bytes:
-            pieces = []
-            for number, first, last in covering(start, length):
+        async def opened(number: int) -> bytes:
+            nonlocal last_opened
+            if last_opened[0] != number:
                 try:
                     sealed = await self._objects.get(_object(site, content.upload, number, arrived.parts[number]))
-                    pieces.append(open_part(key, sealed, place=content.place(number))[first:last])
+                    last_opened = number, open_part(key, sealed, place=content.place(number))
                 except (FileNotFoundError, CryptoError) as error:
                     raise refused(arrived.recording.name, f"part {number} is lost or damaged: {error}") from error
-            return b"".join(pieces)
+            return last_opened[1]
+
+        async def read(start: int, length: int) -> bytes:
+            return b"".join([(await opened(number))[first:last] for number, first, last in covering(start, length)])
 
         return read
 

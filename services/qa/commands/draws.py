@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from kefu.events.v1.event_pb2 import DrawMade, Event, SeedCommitted
 from services.kit.audit import Entry
 from services.kit.crypto import Vault
 from services.kit.db import Database, Transaction
+from services.kit.errors import Aborted
 from services.policy.profile import Profile
 from services.qa.domain import draw as rules
 from services.qa.domain import record, weeks
@@ -43,6 +44,18 @@ class Plan:
     scope: str
     per_unit: int
     extras: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A draw that only has to be kept: its frame is frozen, its recordings follow from the seed."""
+
+    profile: Profile
+    commitment: Commitment
+    made: Made
+    frame: Frame
+    picks: Sequence[Pick]
+    shortfall: int
 
 
 class Draws:
@@ -77,24 +90,28 @@ class Draws:
         plan = Plan(RANDOM, scope, int(str(per_unit or 0)), int(str(extras or 0)))
         cutoff = now - weeks.SETTLES
         span = Span(profile.site, commitment.starts_at, commitment.ends_at, cutoff, before)
-        return await self._make(profile, commitment, plan, span, draw_id=commitment.key, actor=ACTOR, reason="")
+        prepared = await self._prepare(profile, commitment, plan, span)
+        async with self._database.transaction(sites=[profile.site]) as tx:
+            return prepared.made.id if await self._keep(tx, prepared, actor=ACTOR) else None
 
-    async def spot_check(
-        self, profile: Profile, *, number: int, days: int, person: str, reason: str, actor: str
-    ) -> str:
-        """Draw at once from the last days, with the seed that was committed to before; returns the draw's id."""
+    async def prepare_spot_check(self, profile: Profile, *, number: int, days: int, person: str) -> Prepared:
+        """Draw from the last days with the seed that was committed to before; nothing is kept but the frame's file."""
         async with self._database.transaction(sites=[profile.site]) as tx:
             await self.commit(tx, profile)
         # of its own, so that the promise is out before the frame's instant even where it is the site's first
-        async with self._database.transaction(sites=[profile.site]) as tx:
+        async with self._database.transaction(sites=[profile.site], read_only=True) as tx:
             commitment = await store.spot(tx, profile.site)
             now = tx.now
         assert commitment is not None  # `commit` has just made sure
         span = Span(profile.site, now - timedelta(days=days), now, now, None, person)
-        made = await self._make(
-            profile, commitment, Plan(AD_HOC, TEAM, number), span, draw_id=commitment.key, actor=actor, reason=reason
-        )
-        return made or commitment.key
+        return await self._prepare(profile, commitment, Plan(AD_HOC, TEAM, number), span)
+
+    async def spot_check(self, tx: Transaction, prepared: Prepared, *, reason: str, actor: str) -> str:
+        """Keep a spot check; returns its id. Raises Aborted where another one took its seed meanwhile."""
+        if not await self._keep(tx, prepared, actor=actor, reason=reason):
+            raise Aborted(metadata={"name": prepared.commitment.name})
+        await self.commit(tx, prepared.profile)
+        return prepared.made.id
 
     async def _commit(self, tx: Transaction, site: str, key: str, bounds: tuple[datetime, datetime] | None) -> None:
         secret = self._new_secret(SECRET_BYTES)
@@ -107,9 +124,7 @@ class Draws:
             told = SeedCommitted(key=key, commitment=hash_)
             tx.publish(Event(site=site, aggregate=made.name, version=1, seed_committed=told))
 
-    async def _make(
-        self, profile: Profile, commitment: Commitment, plan: Plan, span: Span, *, draw_id: str, actor: str, reason: str
-    ) -> str | None:
+    async def _prepare(self, profile: Profile, commitment: Commitment, plan: Plan, span: Span) -> Prepared:
         async with self._database.transaction(sites=[span.site], read_only=True) as tx:
             frame, active = await self._freeze(tx, profile, plan, span)
         secret = self._secret(commitment)
@@ -128,7 +143,7 @@ class Draws:
         published = record.to_json(facts, frame, picks, units, [])
         made = Made(
             span.site,
-            draw_id,
+            commitment.key,
             plan.kind,
             span.starts_at,
             span.ends_at,
@@ -136,21 +151,19 @@ class Draws:
             published,
             {one.unit: _cause(one, active) for one in units if one.shortfall},
         )
-        async with self._database.transaction(sites=[span.site]) as tx:
-            if not await store.insert(tx, commitment, made, frame, picks):
-                return None
-            name = f"sites/{span.site}/draws/{draw_id}"
-            tx.audit(Entry(span.site, actor, "draw.make", name, f"{frame.sha256} {reason}".strip()))
-            told = DrawMade(
-                kind=plan.kind,
-                frame_sha256=frame.sha256,
-                drawn=len(picks),
-                shortfall=sum(one.shortfall for one in units),
-            )
-            tx.publish(Event(site=span.site, aggregate=name, version=1, draw_made=told))
-            if plan.kind == AD_HOC:
-                await self.commit(tx, profile)
-        return draw_id
+        return Prepared(profile, commitment, made, frame, picks, sum(one.shortfall for one in units))
+
+    async def _keep(self, tx: Transaction, prepared: Prepared, *, actor: str, reason: str = "") -> bool:
+        made, frame = prepared.made, prepared.frame
+        if not await store.insert(tx, prepared.commitment, made, frame, prepared.picks):
+            return False
+        name = f"sites/{made.site}/draws/{made.id}"
+        tx.audit(Entry(made.site, actor, "draw.make", name, f"{frame.sha256} {reason}".strip()))
+        told = DrawMade(
+            kind=made.kind, frame_sha256=frame.sha256, drawn=len(prepared.picks), shortfall=prepared.shortfall
+        )
+        tx.publish(Event(site=made.site, aggregate=name, version=1, draw_made=told))
+        return True
 
     async def _freeze(self, tx: Transaction, profile: Profile, plan: Plan, span: Span) -> tuple[Frame, frozenset[str]]:
         """The frame, and the units that owe their number: those of people who still work here."""
@@ -198,6 +211,8 @@ def _units_of(scope: str, staff: list[Any]) -> frozenset[str]:
 
 def _cause(result: UnitResult, owing: frozenset[str]) -> str:
     """Why a unit is short."""
+    if result.unit == NOBODY:
+        return "NO_TEAM"
     if result.unit not in owing:
         return "LEFT"
     return "FEW_RECORDINGS" if result.size else "NO_RECORDINGS"

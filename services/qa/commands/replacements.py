@@ -9,6 +9,7 @@ from services.kit.db import Transaction
 from services.qa.domain import draw as rules
 from services.qa.errors import not_drawn
 from services.qa.store import draws as store
+from services.qa.store import recordings, reviews
 from services.qa.store.frames import Frames
 
 
@@ -23,19 +24,21 @@ class Replacements:
     ) -> Any:
         """Put another recording of the unit in its place; returns the replaced sample.
 
-        Raises FailedPrecondition for one that was not drawn at random, was replaced, or has no other in its place.
+        Raises FailedPrecondition for one that was not drawn at random, or was replaced or reviewed before.
         """
-        draw = await store.get(tx, site, draw_id, lock=True)
+        sha256, seed = await store.lock(tx, site, draw_id)
         name = f"sites/{site}/draws/{draw_id}/samples/{recording}"
         gone = await store.sample(tx, site, draw_id, recording)
         if gone is None or gone["kind"] == rules.RISK:
             raise not_drawn(name, "it is not among the random draws")
         if gone["replace_reason"]:
             raise not_drawn(name, "it was replaced before")
+        await recordings.get(tx, site, recording, lock=True)  # so that no review of it is submitted meanwhile
+        if await reviews.submitted(tx, site, recording):
+            raise not_drawn(name, "it was reviewed before: what was heard counts")
         unit = await store.of_unit(tx, site, draw_id, gone["unit"])
         number = sum(1 for one in unit if one["replace_reason"])
-        frame = await self._frames.open(draw["frame_sha256"])
-        seed = bytes.fromhex(draw["record"]["seed"])
+        frame = await self._frames.open(sha256)
         row = rules.replacement(frame, seed, gone["unit"], [one["frame_row"] for one in unit], number)
         await store.replace(tx, site, draw_id, recording, reason, number)
         if row is not None:

@@ -15,18 +15,20 @@ from services.kit.errors import FailedPrecondition
 from services.kit.timers.table import Timer, arm, cancel
 from services.policy.desk import SiteProfiles
 from services.qa.commands.rubrics import refuse
-from services.qa.domain import rules
+from services.qa.domain import draw, rules
 from services.qa.domain.assignment import Sample, assign
 from services.qa.domain.recording import EXPIRED
-from services.qa.domain.review import ASSIGNED, DISPUTE, REVIEW, Objection, Place, Review
+from services.qa.domain.review import AD_HOC, ASSIGNED, DISPUTE, DRAWN, REVIEW, RISK, Objection, Place, Review
 from services.qa.domain.rubric import Answer, answer_faults, score
-from services.qa.errors import not_yours, refused
-from services.qa.store import members, recordings, rubrics
+from services.qa.errors import not_drawn, not_yours, refused
+from services.qa.store import draws, members, recordings, rubrics
 from services.qa.store import reviews as store
 from services.qa.store.rubrics import Rubric
 
 OWNER_KIND: Final = "review"
 DUE: Final = "due"
+# What a review is for → the kind of sample that it must be.
+SAMPLES: Final = {DRAWN: draw.RANDOM, RISK: draw.RISK, AD_HOC: draw.AD_HOC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,20 @@ class Reviews:
     async def assign(
         self, tx: Transaction, site: str, recording_ids: Sequence[str], *, series: str, origin: str, actor: str
     ) -> Assigned:
-        """Assign recordings to reviewers. Raises NotFound, or FailedPrecondition where no rubric is published."""
+        """Assign recordings to reviewers.
+
+        Raises NotFound, or FailedPrecondition where no rubric is published or a recording was not drawn so.
+        """
         rubric = await _published(tx, site, series)
         load = await members.load(tx, site)  # locks: from here on nobody else assigns
         known = await store.under_review(tx, site, recording_ids)
+        drawn = known | await draws.drawn(tx, site, recording_ids, SAMPLES[origin])
         teams = await members.teams(tx, site)
         samples = []
         for id_ in recording_ids:
             recording = await recordings.get(tx, site, id_)
+            if id_ not in drawn:
+                raise not_drawn(recording.name, f"no draw has it as {SAMPLES[origin]}, or it was replaced")
             if id_ not in known:
                 samples.append(Sample(id_, recording.person, teams.get(recording.person, "")))
         own_team = rules.limits(self._profiles.at(site, tx.now)).own_team
@@ -197,7 +205,7 @@ class Reviews:
 
 
 async def _heard(tx: Transaction, site: str, review_id: str) -> Review:
-    """A locked review whose recording is there, and stays until the end: words about a destroyed one would stay."""
+    """A locked review whose recording is still there, and stays meanwhile: words about it go with it."""
     review = await store.get(tx, site, review_id)
     recording = await recordings.get(tx, site, review.recording, lock=True)  # before the review, as deletion locks them
     if recording.state == EXPIRED:

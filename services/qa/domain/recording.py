@@ -6,31 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.kit.machine import Machine, Transition
-
 TRANSCRIPT: Final = "TRANSCRIPT"
 AUDIO: Final = "AUDIO"
 VIDEO: Final = "VIDEO"
 KINDS: Final = (TRANSCRIPT, AUDIO, VIDEO)
 
+# ENTITIES §7.33: registered → available → sampled → reviewed, and expired by age from each of them. What was drawn may
+# still be waiting for its content.
 REGISTERED: Final = "REGISTERED"
 AVAILABLE: Final = "AVAILABLE"
 SAMPLED: Final = "SAMPLED"
 REVIEWED: Final = "REVIEWED"
 EXPIRED: Final = "EXPIRED"
 
-# ENTITIES §7.33. What was drawn may still be waiting for its content, and age takes it whatever its state.
-RECORDING: Final = Machine[None](
-    "recording",
-    initial=REGISTERED,
-    states=(REGISTERED, AVAILABLE, SAMPLED, REVIEWED, EXPIRED),
-    transitions=(
-        Transition("arrive", (REGISTERED,), AVAILABLE),
-        Transition("sample", (REGISTERED, AVAILABLE), SAMPLED),
-        Transition("review", (SAMPLED,), REVIEWED),
-        Transition("expire", (REGISTERED, AVAILABLE, SAMPLED, REVIEWED), EXPIRED),
-    ),
-)
 PHONE: Final = "PHONE"
 
 

@@ -11,9 +11,9 @@ from kefu.qa.v1 import appraisal_service_pb2_grpc as api_grpc
 from services.kit import pages
 from services.kit.call import current
 from services.kit.db import Transaction
+from services.kit.instants import instant, stamp
 from services.policy.desk import Desk
 from services.qa.commands.appraisals import Appraisals
-from services.qa.convert import instant, stamp
 from services.qa.domain.appraisal import PUBLIC, Appraisal, Plan
 from services.qa.errors import not_found
 from services.qa.servicer.names import APPRAISAL, SITE, Context, before_of, size_of, uuid_ids

@@ -6,9 +6,9 @@ from kefu.qa.v1 import bonus_service_pb2 as api
 from kefu.qa.v1 import bonus_service_pb2_grpc as api_grpc
 
 from services.kit.db import Transaction
+from services.kit.instants import stamp
 from services.policy.desk import Desk
 from services.qa.commands.bonuses import Bonuses
-from services.qa.convert import stamp
 from services.qa.servicer.names import BONUS_POOL, PERSON, SITE, Context
 from services.qa.servicer.scorecards import period_of
 from services.qa.store import bonuses as store

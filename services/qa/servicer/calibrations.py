@@ -7,10 +7,10 @@ from kefu.qa.v1 import calibration_service_pb2_grpc as api_grpc
 
 from services.kit.call import current
 from services.kit.db import Transaction
+from services.kit.instants import stamp
 from services.policy.desk import Desk
 from services.policy.profile import Profile
 from services.qa.commands.calibrations import Calibrations, reaches
-from services.qa.convert import stamp
 from services.qa.servicer.names import CALIBRATION, SITE, Context, ids_of_site, recording_ids, uuid_ids
 from services.qa.store import calibrations as store
 from services.qa.store.calibrations import Calibration

@@ -11,7 +11,6 @@ from kefu.qa.v1 import draw_service_pb2 as api
 from kefu.qa.v1 import draw_service_pb2_grpc as api_grpc
 
 from services.kit import pages
-from services.kit.call import current
 from services.kit.db import Transaction
 from services.policy.desk import Desk
 from services.qa import convert_draws as convert
@@ -80,7 +79,7 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         size = size_of(request)
         (after,) = pages.decode(request) or [_FIRST]
         async with self._desk.read(site) as tx:
-            await store.get(tx, site, id_)
+            await store.frame_of(tx, site, id_)
             found = await store.samples(tx, site, id_, after=after, limit=size + 1)
         token = pages.encode(request, [found[size - 1]["recording_id"]]) if len(found) > size else ""
         return api.ListSamplesResponse(
@@ -91,9 +90,7 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         """The published record."""
         site, id_ = DRAW.parse(request.name)
         async with self._desk.read(site) as tx:
-            found = await store.get(tx, site, id_)
-            replaced = await store.replacements(tx, site, id_)
-        content = json.dumps({**found["record"], "replacements": replaced}, ensure_ascii=False, indent=1)
+            content = json.dumps(await store.published(tx, site, id_), ensure_ascii=False, indent=1)
         return api.DrawRecord(
             file_name=f"DRAW-{site}-{id_}.json", media_type="application/json", content=content.encode()
         )
@@ -102,7 +99,7 @@ class DrawServicer(api_grpc.DrawServiceServicer):
         """A piece of a draw's frame."""
         site, id_ = DRAW.parse(request.name)
         async with self._desk.read(site) as tx:
-            sha256 = (await store.get(tx, site, id_))["frame_sha256"]
+            sha256 = await store.frame_of(tx, site, id_)
         piece, size = await self._draws.frames.piece(sha256, request.offset, PIECE_BYTES)
         return api.ReadFrameResponse(piece=piece, size_bytes=size, sha256=sha256)
 
@@ -114,17 +111,12 @@ class DrawServicer(api_grpc.DrawServiceServicer):
     async def CreateSpotCheck(self, request: api.CreateSpotCheckRequest, context: Context) -> api.Draw:
         """Draw at once from the last days."""
         (site,) = SITE.parse(request.parent, "parent")
-        profile, actor = self._desk.profile(site), current().principal.subject
+        prepared = await self._draws.prepare_spot_check(
+            self._desk.profile(site), number=request.number, days=request.days, person=request.person
+        )
 
-        async def run(tx: Transaction, _actor: str) -> api.Draw:
-            id_ = await self._draws.spot_check(
-                profile,
-                number=request.number,
-                days=request.days,
-                person=request.person,
-                reason=request.reason,
-                actor=actor,
-            )
+        async def run(tx: Transaction, actor: str) -> api.Draw:
+            id_ = await self._draws.spot_check(tx, prepared, reason=request.reason, actor=actor)
             return convert.draw_to(site, await store.get(tx, site, id_))
 
         return await self._desk.write(site, run, api.Draw)

@@ -10,9 +10,9 @@ from kefu.qa.v1 import matter_service_pb2_grpc as api_grpc
 from services.kit import pages
 from services.kit.call import current
 from services.kit.db import Transaction
+from services.kit.instants import instant, stamp
 from services.policy.desk import Desk
 from services.qa.commands.matters import Matters
-from services.qa.convert import instant, stamp
 from services.qa.domain.matter import MANAGE, Matter
 from services.qa.errors import not_found
 from services.qa.servicer.names import MATTER, SITE, Context, before_of, size_of, uuid_ids

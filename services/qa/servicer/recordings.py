@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
-
 from kefu.qa.v1 import recording_pb2 as pb
 from kefu.qa.v1 import recording_service_pb2 as api
 from kefu.qa.v1 import recording_service_pb2_grpc as api_grpc
 
 from services.kit import pages
 from services.kit.db import Transaction
+from services.kit.instants import instant
 from services.policy.desk import Desk
 from services.qa import convert
 from services.qa.commands.contents import Contents
@@ -18,11 +16,8 @@ from services.qa.commands.playbacks import Playbacks
 from services.qa.commands.recordings import Recordings
 from services.qa.commands.retention import Retention
 from services.qa.servicer.contents import ContentServicer
-from services.qa.servicer.names import SITE, Context, recording_ids, size_of
+from services.qa.servicer.names import SITE, Context, before_of, recording_ids, size_of
 from services.qa.store import recordings as store
-
-# Sorts after every recording, as `pages` gives positions.
-_END: Final = ["9999-12-31T00:00:00+00:00", "ffffffff-ffff-ffff-ffff-ffffffffffff"]
 
 
 class RecordingServicer(ContentServicer, api_grpc.RecordingServiceServicer):
@@ -46,8 +41,8 @@ class RecordingServicer(ContentServicer, api_grpc.RecordingServiceServicer):
                 subject=request.subject,
                 person=request.person,
                 channel=request.channel,
-                started_at=convert.instant(request.start_time),
-                ended_at=convert.instant(request.end_time),
+                started_at=instant(request.start_time),
+                ended_at=instant(request.end_time),
                 actor=actor,
             )
             return convert.recording_to(recording)
@@ -64,14 +59,13 @@ class RecordingServicer(ContentServicer, api_grpc.RecordingServiceServicer):
         """The site's recordings, latest end first."""
         (site,) = SITE.parse(request.parent, "parent")
         size = size_of(request)
-        at, id_ = pages.decode(request) or _END
         only = {
             "person": request.person,
             "kind": convert.kind_of(request.kind),
             "state": convert.state_of(request.state),
         }
         async with self._desk.read(site) as tx:
-            found = await store.page(tx, site, before=(datetime.fromisoformat(at), id_), limit=size + 1, **only)
+            found = await store.page(tx, site, before=before_of(request), limit=size + 1, **only)
         last = found[size - 1] if len(found) > size else None
         token = pages.encode(request, [last.ended_at, last.id]) if last else ""
         return api.ListRecordingsResponse(

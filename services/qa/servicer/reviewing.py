@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kefu.qa.v1 import review_pb2 as pb
 from kefu.qa.v1 import review_service_pb2 as api
 
-from services.qa.convert import stamp
+from services.kit.instants import stamp
 from services.qa.domain.review import Place, Review
 from services.qa.domain.rubric import Answer
 from services.qa.queries.reviews import Scores

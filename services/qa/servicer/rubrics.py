@@ -7,7 +7,7 @@ from typing import Any
 
 from kefu.qa.v1 import review_pb2 as pb
 
-from services.qa.convert import stamp
+from services.kit.instants import stamp
 from services.qa.domain.rubric import Criterion
 from services.qa.store.rubrics import Rubric, Titled
 

@@ -11,9 +11,9 @@ from services.kit import pages
 from services.kit.call import current
 from services.kit.db import Transaction
 from services.kit.errors import InvalidArgument
+from services.kit.instants import stamp
 from services.policy.desk import Desk
 from services.qa.commands.scorecards import Scorecards, Stated
-from services.qa.convert import stamp
 from services.qa.domain import metrics
 from services.qa.domain.period import Period, parse
 from services.qa.errors import not_found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +18,10 @@ _START: Final = """
 INSERT INTO contents (site, recording_id, upload, media_type, size_bytes, sha256, key_sealed, started_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
-_PARTS: Final = "SELECT number, sha256 FROM parts WHERE site = $1 AND recording_id = $2 ORDER BY number"
+_PARTS: Final = """
+SELECT number, sha256 FROM parts
+WHERE site = $1 AND recording_id = $2 AND ($3::integer[] IS NULL OR number = ANY ($3)) ORDER BY number
+"""
 _PUT_PART: Final = """
 INSERT INTO parts (site, recording_id, number, sha256)
 SELECT $1, $2, $3, $4 FROM contents WHERE site = $1 AND recording_id = $2 AND upload = $5 FOR SHARE
@@ -77,9 +81,9 @@ async def start(tx: Transaction, site: str, recording_id: str, content: Content,
     await tx.execute(_START, site, recording_id, *about, key_sealed, tx.now)
 
 
-async def parts(tx: Reading, site: str, recording_id: str) -> dict[int, bytes]:
-    """Digests of the parts that have come, by number, ascending."""
-    return {row["number"]: row["sha256"] for row in await tx.fetch(_PARTS, site, recording_id)}
+async def parts(tx: Reading, site: str, recording_id: str, numbers: Sequence[int] | None = None) -> dict[int, bytes]:
+    """Digests of the parts that have come, by number, ascending; of these numbers only where they are given."""
+    return {row["number"]: row["sha256"] for row in await tx.fetch(_PARTS, site, recording_id, numbers)}
 
 
 async def put_part(

@@ -28,7 +28,7 @@ WHERE site = $1 AND draw_id = '' AND ends_at <= $2 ORDER BY ends_at LIMIT 1
 """
 _SPOT: Final = f"""
 SELECT {_COMMITMENT_COLUMNS} FROM commitments
-WHERE site = $1 AND starts_at IS NULL AND draw_id = '' ORDER BY committed_at LIMIT 1 FOR UPDATE
+WHERE site = $1 AND starts_at IS NULL AND draw_id = '' ORDER BY committed_at LIMIT 1
 """
 _COMMITMENTS: Final = f"""
 SELECT {_COMMITMENT_COLUMNS} FROM commitments WHERE site = $1 AND (committed_at, key) < ($2, $3)
@@ -49,16 +49,25 @@ _SAMPLED: Final = """
 UPDATE recordings SET state = 'SAMPLED'
 WHERE site = $1 AND recording_id = ANY ($2::uuid[]) AND state IN ('REGISTERED', 'AVAILABLE')
 """
-_PURGED: Final = """
-SELECT recording_id::text AS id FROM recordings
-WHERE site = $1 AND recording_id = ANY ($2::uuid[]) AND state = 'EXPIRED' ORDER BY recording_id
-"""
 _LAST_WEEK: Final = """
 SELECT ends_at, cutoff FROM draws WHERE site = $1 AND kind = 'RANDOM' AND ends_at < $2 ORDER BY ends_at DESC LIMIT 1
 """
-_DRAW_COLUMNS: Final = """draw_id, kind, starts_at, ends_at, made_at, frame_sha256, frame_count, record, causes,
+# Of a record what a draw tells of itself; the thousands of recordings that it may name stay where they are.
+_DRAW_COLUMNS: Final = """draw_id, kind, starts_at, ends_at, made_at, frame_sha256, frame_count, causes,
+    record - 'selected' - 'replacements' AS record,
+    (SELECT count(*) FROM samples s
+     WHERE s.site = d.site AND s.draw_id = d.draw_id AND s.kind = 'RISK') AS extras,
     (SELECT count(*) FROM samples s
      WHERE s.site = d.site AND s.draw_id = d.draw_id AND replace_reason <> '') AS replaced"""
+_RECORD: Final = "SELECT record FROM draws WHERE site = $1 AND draw_id = $2"
+_FRAME: Final = "SELECT frame_sha256 FROM draws WHERE site = $1 AND draw_id = $2"
+_SEED: Final = """
+SELECT frame_sha256, record ->> 'seed' AS seed FROM draws WHERE site = $1 AND draw_id = $2 FOR UPDATE
+"""
+_DRAWN: Final = """
+SELECT recording_id::text AS id FROM samples
+WHERE site = $1 AND recording_id = ANY ($2::uuid[]) AND kind = $3 AND replace_reason = ''
+"""
 _GET: Final = f"SELECT {_DRAW_COLUMNS} FROM draws d WHERE site = $1 AND draw_id = $2"
 _PAGE: Final = f"""
 SELECT {_DRAW_COLUMNS} FROM draws d WHERE site = $1 AND (made_at, draw_id) < ($2, $3)
@@ -132,8 +141,8 @@ async def due(tx: Reading, site: str, now: datetime) -> Commitment | None:
     return None if row is None else Commitment(**dict(row))
 
 
-async def spot(tx: Transaction, site: str) -> Commitment | None:
-    """The commitment of the next spot check, locked."""
+async def spot(tx: Reading, site: str) -> Commitment | None:
+    """The commitment of the next spot check."""
     row = await tx.fetchrow(_SPOT, site)
     return None if row is None else Commitment(**dict(row))
 
@@ -178,17 +187,32 @@ async def insert(tx: Transaction, commitment: Commitment, made: Made, frame: Fra
     return True
 
 
-async def purged(tx: Reading, site: str, ids: Sequence[str]) -> list[str]:
-    """Which of these recordings are gone."""
-    return [row["id"] for row in await tx.fetch(_PURGED, site, list(ids))]
+async def get(tx: Reading, site: str, draw_id: str) -> dict[str, Any]:
+    """One draw as a row: what its record says, without the recordings. Raises NotFound."""
+    return _decoded(_there(await tx.fetchrow(_GET, site, draw_id), site, draw_id))
 
 
-async def get(tx: Reading, site: str, draw_id: str, *, lock: bool = False) -> dict[str, Any]:
-    """One draw as a row, its record decoded. Raises NotFound."""
-    row = await tx.fetchrow(f"{_GET} FOR UPDATE" if lock else _GET, site, draw_id)
-    if row is None:
-        raise not_found(f"sites/{site}/draws/{draw_id}")
-    return _decoded(row)
+async def published(tx: Reading, site: str, draw_id: str) -> dict[str, Any]:
+    """The whole published record, with what was replaced since. Raises NotFound."""
+    row = _there(await tx.fetchrow(_RECORD, site, draw_id), site, draw_id)
+    replaced = [dict(one) for one in await tx.fetch(_REPLACED, site, draw_id)]
+    return {**json.loads(row["record"]), "replacements": replaced}
+
+
+async def frame_of(tx: Reading, site: str, draw_id: str) -> str:
+    """The hash of a draw's frame. Raises NotFound."""
+    return str(_there(await tx.fetchrow(_FRAME, site, draw_id), site, draw_id)["frame_sha256"])
+
+
+async def lock(tx: Transaction, site: str, draw_id: str) -> tuple[str, bytes]:
+    """Lock a draw; its frame's hash and its seed. Raises NotFound."""
+    row = _there(await tx.fetchrow(_SEED, site, draw_id), site, draw_id)
+    return row["frame_sha256"], bytes.fromhex(row["seed"])
+
+
+async def drawn(tx: Reading, site: str, ids: Sequence[str], kind: str) -> set[str]:
+    """Which of these recordings a draw of this kind has, and were not replaced."""
+    return {row["id"] for row in await tx.fetch(_DRAWN, site, list(ids), kind)}
 
 
 async def page(tx: Reading, site: str, *, before: tuple[datetime, str], limit: int) -> list[dict[str, Any]]:
@@ -216,11 +240,6 @@ async def of_unit(tx: Reading, site: str, draw_id: str, unit: str) -> list[Any]:
     return await tx.fetch(_OF_UNIT, site, draw_id, unit)
 
 
-async def replacements(tx: Reading, site: str, draw_id: str) -> list[dict[str, Any]]:
-    """What was replaced, in order, as the record says it."""
-    return [dict(row) for row in await tx.fetch(_REPLACED, site, draw_id)]
-
-
 async def replace(tx: Transaction, site: str, draw_id: str, recording_id: str, reason: str, number: int) -> None:
     """Note that a sample was replaced, as which one of its unit."""
     await tx.execute(_REPLACE, site, draw_id, recording_id, reason, number)
@@ -232,6 +251,12 @@ async def stand_in(tx: Transaction, site: str, draw_id: str, gone: Any, frame: F
     about = (gone["kind"], gone["unit"], frame.person(row), frame.channel(row), gone["probability"], row)
     await tx.execute(_STAND_IN, site, draw_id, id_, *about, gone["recording_id"])
     await tx.execute(_SAMPLED, site, [id_])
+
+
+def _there(row: Any, site: str, draw_id: str) -> Any:
+    if row is None:
+        raise not_found(f"sites/{site}/draws/{draw_id}")
+    return row
 
 
 def _decoded(row: Any) -> dict[str, Any]:

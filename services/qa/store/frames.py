@@ -18,6 +18,7 @@ from services.qa.domain.frame import RISKS, Frame, Rows
 from services.qa.store.objects import Objects
 
 BATCH: Final = 50_000
+KEPT: Final = 8  # files in the folder; any other is fetched again
 # Whatever came after the frame before this one was closed belongs to this one, however late: each recording is in one.
 _ROWS: Final = f"""
 DECLARE frame_rows NO SCROLL CURSOR FOR
@@ -128,6 +129,7 @@ class Frames:
             draft.replace(self._folder / sha256)
         finally:
             draft.unlink(missing_ok=True)
+        self._tidy()
         return await self.open(sha256)
 
     async def open(self, sha256: str) -> Frame:
@@ -140,7 +142,14 @@ class Frames:
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
             await self._objects.fetch(key_of(sha256), path)
+            self._tidy()
         return path
+
+    def _tidy(self) -> None:
+        """Keep the newest files only; who has an older one open keeps it, as POSIX has it."""
+        found = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+        for old in found[KEPT:]:
+            old.unlink(missing_ok=True)
 
     async def piece(self, sha256: str, offset: int, length: int) -> tuple[bytes, int]:
         """A piece of a frame's file, and the bytes of the whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import obstore
@@ -55,17 +56,19 @@ class Objects:
 
     async def fetch(self, key: str, path: Path) -> None:
         """Copy an object into a file, piece by piece; readers see the whole file or none."""
-        draft = path.with_name(f".{path.name}.draft")
+        draft = path.with_name(f".{uuid.uuid4()}.draft")  # two at once must not write into each other's
         try:
             found = await obstore.get_async(self._store, key)
             with draft.open("wb") as file:
                 async for piece in found.stream():
                     file.write(piece)
+            draft.replace(path)
         except NotFoundError as error:
             raise FileNotFoundError(key) from error
         except BaseError as error:
             raise Unavailable from error
-        draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
     async def delete_all(self, prefix: str) -> int:
         """Delete every object whose key begins so; returns how many there were."""

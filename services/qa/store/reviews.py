@@ -27,6 +27,9 @@ UPDATE reviews SET state = $3, revision = $4, overdue = $5, submitted_at = $6, s
 WHERE site = $1 AND review_id = $2
 """
 _UNDER: Final = "SELECT recording_id FROM reviews WHERE site = $1 AND recording_id = ANY ($2::uuid[])"
+_SUBMITTED: Final = """
+SELECT EXISTS (SELECT FROM reviews WHERE site = $1 AND recording_id = $2 AND submitted_at IS NOT NULL)
+"""
 _REVIEWERS: Final = "SELECT reviewer FROM reviews WHERE site = $1 AND recording_id = $2"
 _PAGE: Final = f"""
 SELECT {_COLUMNS} FROM reviews
@@ -38,15 +41,14 @@ ORDER BY assigned_at DESC, review_id DESC LIMIT $9
 _WAITING: Final = """
 SELECT recording_id FROM reviews WHERE site = $1 AND reviewer = $2 AND state = 'ASSIGNED'
 """
-# A disputed review's place is taken by the one after it, which keeps the origin of the first.
+# A disputed review's place is taken by the one after it. What was drawn at random counts whatever it was reviewed for.
 _COUNTED: Final = """
 SELECT r.person, rec.channel, r.score, r.review_id
 FROM reviews r JOIN recordings rec USING (site, recording_id)
 WHERE r.site = $1 AND r.state IN ('SUBMITTED', 'ACKNOWLEDGED') AND rec.ended_at >= $2 AND rec.ended_at < $3
   AND EXISTS (
-    SELECT FROM reviews first
-    WHERE first.site = r.site AND first.recording_id = r.recording_id AND first.replaces IS NULL
-      AND first.origin = 'DRAWN')
+    SELECT FROM samples s
+    WHERE s.site = r.site AND s.recording_id = r.recording_id AND s.kind = 'RANDOM' AND s.replace_reason = '')
 """
 _POPULATION: Final = """
 SELECT person, channel, count(*) AS number FROM recordings
@@ -90,6 +92,11 @@ async def put(tx: Transaction, review: Review) -> None:
 async def under_review(tx: Reading, site: str, recordings: Sequence[str]) -> set[str]:
     """Which of these recordings have a review already."""
     return {str(row["recording_id"]) for row in await tx.fetch(_UNDER, site, recordings)}
+
+
+async def submitted(tx: Reading, site: str, recording: str) -> bool:
+    """Whether somebody has reviewed a recording."""
+    return bool(await tx.fetchval(_SUBMITTED, site, recording))
 
 
 async def reviewers(tx: Reading, site: str, recording: str) -> set[str]:

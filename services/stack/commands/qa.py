@@ -107,11 +107,10 @@ async def _published(opened: Database, draws: Draws, site: str, wanted: str) -> 
         latest = [row["draw_id"] for row in await store.page(tx, site, before=store.LAST, limit=1)]
         if not (wanted or latest):
             return {"draw": ""}
-        found = await store.get(tx, site, wanted or latest[0])
-        replaced = await store.replacements(tx, site, found["draw_id"])
-    frame = await draws.frames.file(found["frame_sha256"])
-    record = {**found["record"], "replacements": replaced}
-    return {"draw": found["draw_id"], "units": record["units"], "json": record, "file": frame}
+        draw = wanted or latest[0]
+        record = await store.published(tx, site, draw)
+    frame = await draws.frames.file(record["frame_sha256"])
+    return {"draw": draw, "units": record["units"], "json": record, "file": frame}
 
 
 def _write(done: dict[str, Any], out: Path) -> None:

@@ -35,9 +35,10 @@ WITHIN = timedelta(hours=1)
 class Qa:
     """A running qa service with its parts, and stubs for its callers."""
 
-    def __init__(self, running: Running, parts: Parts) -> None:
+    def __init__(self, running: Running, parts: Parts, database: Database) -> None:
         self._running = running
         self.parts = parts
+        self.database = database
         self.parent = f"sites/{SITE}"
 
     @property
@@ -86,4 +87,4 @@ async def qa(database: Database, profiles: SiteProfiles, tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("qa")
     parts = parts_of(database, profiles, folder)
     async with serve(servicers(database, parts), keys_folder=folder, access=Access.read(ACCESS)) as running:
-        yield Qa(running, parts)
+        yield Qa(running, parts, database)

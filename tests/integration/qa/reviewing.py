@@ -15,6 +15,23 @@ from tests.integration.qa.conftest import Qa
 from tests.integration.qa.season import Season
 
 SERIES = "conversations"
+KINDS = {
+    review_pb2.Review.ORIGIN_DRAWN: "RANDOM",
+    review_pb2.Review.ORIGIN_RISK: "RISK",
+    review_pb2.Review.ORIGIN_AD_HOC: "AD_HOC",
+}
+_DRAW = """
+INSERT INTO draws (site, draw_id, kind, starts_at, ends_at, cutoff, made_at, frame_sha256, frame_count, record, causes)
+VALUES ($1, 'test-' || $2, CASE $2 WHEN 'AD_HOC' THEN 'AD_HOC' ELSE 'RANDOM' END, 'epoch', 'epoch', 'epoch', 'epoch',
+    '', 0, '{}', '{}')
+ON CONFLICT DO NOTHING
+"""
+_SAMPLE = """
+INSERT INTO samples (site, draw_id, recording_id, kind, unit, person, channel, probability, frame_row)
+SELECT $1, 'test-' || $2, recording_id, $2, 'team', person, channel, 1, 0 FROM recordings
+WHERE site = $1 AND recording_id = ANY ($3::uuid[])
+ON CONFLICT DO NOTHING
+"""
 CRITERIA = (
     {"id": "warmth", "weight": 50.0, "comment_at": 4},
     {"id": "accuracy", "weight": 40.0},
@@ -76,9 +93,17 @@ class Room:
         made: recording_pb2.Recording = await self.qa.recordings("phone", "admin", self.site).RegisterRecording(request)
         return made.name
 
+    async def draw(self, *recordings: str, kind: str = "RANDOM") -> None:
+        """As if a draw of this kind had these recordings, of a frame that held nothing else."""
+        ids = [name.rpartition("/")[2] for name in recordings]
+        await self.qa.database.execute(_DRAW, self.site, kind)
+        await self.qa.database.execute(_SAMPLE, self.site, kind, ids)
+
     async def assign(
         self, *recordings: str, series: str = SERIES, origin: Any = review_pb2.Review.ORIGIN_DRAWN
     ) -> api.AssignReviewsResponse:
+        """Recordings that are drawn, and assigned."""
+        await self.draw(*recordings, kind=KINDS[origin])
         request = api.AssignReviewsRequest(parent=self.parent, recordings=recordings, series=series, origin=origin)
         assigned: api.AssignReviewsResponse = await self.reviews().AssignReviews(request)
         return assigned

@@ -17,6 +17,7 @@ from kefu.qa.v1.recording_service_pb2_grpc import RecordingServiceStub
 from kefu.qa.v1.review_service_pb2_grpc import ReviewServiceStub
 
 from services.kit.client import ClientChannel, Target
+from services.kit.db import Database
 from tests.integration.qa.test_app import Whole
 from tests.integration.qa.working import Works
 
@@ -38,6 +39,10 @@ class Season:
             token = self._whole.keys.token(who, sites={self.works.site: [role]})
             self._channels[who, role] = ClientChannel(Target(f"ipv4:{self._whole.address}"), token=lambda: token)
         return self._channels[who, role]
+
+    @property
+    def database(self) -> Database:
+        return self._whole.database
 
     async def close(self) -> None:
         for channel in self._channels.values():

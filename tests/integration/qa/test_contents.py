@@ -211,6 +211,25 @@ async def test_a_damaged_replayed_or_foreign_part_is_refused(shelf: Shelf) -> No
     assert (await shelf.complete(made.name)).size_bytes == len(SHOW), "nothing of the good parts was lost"
 
 
+async def test_a_file_of_many_boxes_is_looked_through_without_opening_its_parts_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = MP4 + b"".join(box(b"free", b"") for _ in range(20_000)) + box(b"free", bytes(2 * PART_BYTES))
+    made = await shelf.register()
+    await shelf.start(made.name, data)
+    await shelf.parts(made.name, (1, 2, 3), data)
+    opened = []
+    get = Objects.get
+
+    async def counted(self: Objects, key: str) -> bytes:
+        opened.append(key)
+        return await get(self, key)
+
+    monkeypatch.setattr(Objects, "get", counted)
+    assert (await shelf.complete(made.name)).state == pb.Recording.STATE_AVAILABLE
+    assert len(opened) == len(set(opened))
+
+
 async def test_a_content_that_is_there_is_not_replaced(shelf: Shelf) -> None:
     made = await shelf.shown()
     with pytest.raises(FailedPrecondition, match="other content"):

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from kefu.qa.v1 import draw_service_pb2 as api
+from kefu.qa.v1 import review_pb2
+from kefu.qa.v1 import review_service_pb2 as review_api
 
 from services.kit.db import Database
-from services.kit.errors import FailedPrecondition, PermissionDenied
+from services.kit.errors import Aborted, FailedPrecondition, PermissionDenied
 from services.policy.desk import SiteProfiles
 from services.policy.profile import Profile
 from services.qa import verify_draw
-from services.qa.domain import weeks
+from services.qa.commands.draws import Prepared
+from services.qa.domain import frame, weeks
 from services.qa.store import conversations, members
+from services.qa.store.frames import KEPT, Frames
+from services.qa.store.objects import Objects
 from tests.integration.qa.conftest import LIVE, SITE, Qa
+from tests.integration.qa.reviewing import Room
 
 SERVICES = ("qa",)
 NOW = datetime(2026, 11, 11, 4, tzinfo=UTC)
@@ -120,7 +129,17 @@ class Weeks:
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(qa: Qa, database: Database, profiles: SiteProfiles) -> Weeks:
     """The online desk, with nothing recorded yet."""
-    for table in ("samples", "draws", "commitments", "recordings", "conversations", "people", "members"):
+    for table in (
+        "reviews",
+        "rubrics",
+        "samples",
+        "draws",
+        "commitments",
+        "recordings",
+        "conversations",
+        "people",
+        "members",
+    ):
         await database.execute(f"DELETE FROM {table}")
     return Weeks(qa, database, profiles.at(SITE, NOW))
 
@@ -247,6 +266,17 @@ async def test_each_supervisors_team_is_a_unit(site: Weeks, week: tuple[datetime
     assert Counter(one.unit for one in await site.samples(made)) == {"s1": 5, "s2": 5}
 
 
+async def test_who_has_no_team_makes_a_unit_that_owes_nothing(site: Weeks, week: tuple[datetime, datetime]) -> None:
+    start, end = week
+    site.profile = _with(site.profile, dict(site.profile.settings) | {"sampling.scope": "SUPERVISOR"})
+    await site.people(a=True)
+    await site.commit(NOW)
+    await site.record("a", start + timedelta(hours=1))
+    made = await site.draw(end + timedelta(hours=1))
+    assert made
+    assert [(one.unit, one.cause) for one in (await site.get(made)).units] == [("unassigned", "NO_TEAM")]
+
+
 async def test_extras_at_risk_are_drawn_apart(site: Weeks, week: tuple[datetime, datetime], tmp_path: Path) -> None:
     start, end = week
     site.profile = _with(site.profile, dict(site.profile.settings) | {"sampling.risk_per_week": 3})
@@ -318,6 +348,86 @@ async def test_a_spot_check_is_drawn_at_once_from_a_seed_that_was_promised_befor
     assert {one.key: bool(one.draw) for one in listing.commitments} == {"spot-1": True, "spot-2": False}
     listed = await site.qa.draws().ListDraws(api.ListDrawsRequest(parent=f"sites/{LIVE}"))
     assert (listed.spot_checks.made, listed.spot_checks.wanted) == (1, 8), "the director's own number a month"
+
+
+async def test_of_two_spot_checks_at_once_one_is_told_to_repeat_and_a_failure_spends_no_seed(
+    site: Weeks, profiles: SiteProfiles, database: Database
+) -> None:
+    now = database.clock.now()
+    site.profile = profiles.at(LIVE, now)
+    await site.record("host-1", now - timedelta(hours=1), channel="LIVE")
+    draws = site.qa.parts.draws
+    first, second = [await draws.prepare_spot_check(site.profile, number=1, days=7, person="") for _ in range(2)]
+
+    async def keep(prepared: Prepared, *, crash: bool = False) -> str:
+        async with database.transaction(sites=[LIVE]) as tx:
+            made = await draws.spot_check(tx, prepared, reason="a tip", actor="director")
+            if crash:
+                raise RuntimeError("the power went")
+            return made
+
+    with pytest.raises(RuntimeError):
+        await keep(first, crash=True)
+    assert await database.fetchval("SELECT count(*) FROM draws") == 0
+    assert await keep(first) == "spot-1"
+    with pytest.raises(Aborted):
+        await keep(second)
+    again = await draws.prepare_spot_check(site.profile, number=1, days=7, person="")
+    assert await keep(again) == "spot-2"
+
+
+async def test_what_was_reviewed_is_not_replaced(site: Weeks, week: tuple[datetime, datetime], tmp_path: Path) -> None:
+    start, end = week
+    await site.commit(NOW)
+    for number in range(12):
+        await site.record("ann", start + timedelta(hours=number + 1))
+    made = await site.draw(end + timedelta(hours=1))
+    assert made
+    room = Room(site.qa, SITE)
+    await room.rubric(series="replaced")
+    await room.member("rob", reviewer=True)
+    heard, lost, free = (await site.samples(made))[:3]
+    assigned = await room.reviews().AssignReviews(_assign(room, heard, lost))
+    by_recording = {one.recording: one for one in assigned.reviews}
+    await room.submit(by_recording[heard.recording], warmth=8, accuracy=8, farewell=8)
+    with pytest.raises(FailedPrecondition, match="reviewed before"):
+        await site.qa.draws().ReplaceSample(api.ReplaceSampleRequest(name=heard.name, reason="NO_CONTENT"))
+    for sample in (lost, free):
+        await site.qa.draws().ReplaceSample(api.ReplaceSampleRequest(name=sample.name, reason="NO_CONTENT"))
+    with pytest.raises(FailedPrecondition, match="or it was replaced"):
+        await room.reviews().AssignReviews(_assign(room, free))
+    undrawn = await site.record("ann", start + timedelta(days=1))
+    with pytest.raises(FailedPrecondition, match="no draw has it"):
+        await room.reviews().AssignReviews(_assign(room, api.Sample(recording=f"sites/{SITE}/recordings/{undrawn}")))
+
+
+def _assign(room: Room, *samples: api.Sample) -> review_api.AssignReviewsRequest:
+    return review_api.AssignReviewsRequest(
+        parent=room.parent,
+        recordings=[one.recording for one in samples],
+        series="replaced",
+        origin=review_pb2.Review.ORIGIN_DRAWN,
+    )
+
+
+async def test_frames_that_were_read_do_not_fill_the_disk(site: Weeks, database: Database, tmp_path: Path) -> None:
+    found = []
+    kept = Frames(Objects((tmp_path / "objects").as_uri()), tmp_path / "scratch")
+    for number in range(KEPT + 3):
+        rows = frame.Rows(*(np.zeros(1, kind) for kind in frame.COLUMNS.values()))
+        made = await kept.save({"site": str(number)}, rows, units=["u"], people=["p"], channels=["c"])
+        found.append(made.sha256)
+    assert len(list((tmp_path / "scratch").iterdir())) == KEPT
+    assert [(await kept.open(sha256)).header["site"] for sha256 in found] == [str(n) for n in range(KEPT + 3)]
+    assert len(list((tmp_path / "scratch").iterdir())) == KEPT
+
+
+async def test_two_who_fetch_one_object_at_once_get_it_whole(tmp_path: Path) -> None:
+    objects, content = Objects((tmp_path / "objects").as_uri()), bytes(range(256)) * 200_000
+    await objects.put("frames/one", content)
+    await asyncio.gather(*(objects.fetch("frames/one", tmp_path / "one") for _ in range(4)))
+    assert (tmp_path / "one").read_bytes() == content
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")], "no draft is left"
 
 
 def _with(profile: Profile, settings: dict[str, object]) -> Profile:

@@ -29,9 +29,9 @@ STATE = pb.Review.State
 
 @pytest_asyncio.fixture
 async def room(qa: Qa, database: Database) -> Room:
-    """Two reviewers, a rubric, nothing reviewed yet."""
+    """Two reviewers, a rubric, nothing drawn or reviewed yet."""
     async with database.transaction() as tx:
-        await tx.execute("TRUNCATE rubrics, reviews, recordings, members CASCADE")
+        await tx.execute("TRUNCATE rubrics, reviews, recordings, members, samples CASCADE")
     made = Room(qa, SITE)
     await made.rubric()
     for reviewer in ("rob", "sue"):
@@ -86,7 +86,7 @@ async def test_work_is_levelled_and_nobody_reviews_themselves(room: Room) -> Non
 
 async def test_ones_own_team_is_left_to_others_where_the_profile_says_so(qa: Qa, database: Database) -> None:
     async with database.transaction() as tx:
-        await tx.execute("TRUNCATE rubrics, reviews, recordings, members CASCADE")
+        await tx.execute("TRUNCATE rubrics, reviews, recordings, members, samples CASCADE")
     room = Room(qa, "call-centre")  # a profile that does not let reviewers review their own team
     await room.rubric()
     await room.member("rob", "day", reviewer=True)
@@ -202,6 +202,22 @@ async def test_a_hold_that_comes_while_a_customer_is_forgotten_knows_of_it(
     assert (await erasing)["holds"] == 1
     async with database.transaction(sites=[SITE]) as tx:
         assert (await qa.parts.retention.release(tx, SITE, id_, actor="boss")).state == "EXPIRED"
+
+
+async def test_what_was_replaced_does_not_count_and_what_was_drawn_at_random_does(
+    room: Room, database: Database
+) -> None:
+    lost = await room.reviewed("ann", warmth=2, accuracy=2, farewell=2)
+    await room.reviewed("ann", warmth=8, accuracy=8, farewell=8)
+    await database.execute(
+        "UPDATE samples SET replace_reason = 'NO_CONTENT' WHERE recording_id = $1", lost.recording.rpartition("/")[2]
+    )
+    tip = await room.recording("ann")
+    await room.draw(tip)  # the week's draw has it as well
+    checked = await room.assign(tip, origin=pb.Review.ORIGIN_AD_HOC)
+    await room.submit(checked.reviews[0], warmth=8, accuracy=8, farewell=8)
+    ann = (await _scores(room))["ann"]
+    assert (ann.score, ann.reviewed) == (8, 2)
 
 
 async def _quoted(room: Room, database: Database) -> pb.Review:

@@ -183,6 +183,7 @@ CHANGES: dict[str, Any] = {
         committed_at="2026-11-20T00:00:00Z", frozen_after="2026-11-21T00:00:00Z"
     ),
     "a shortfall hidden": lambda told: told["units"][1].update(shortfall=0),
+    "a unit left out": lambda told: told["units"].pop(),
     "another replacement": lambda told: told["replacements"][0].update(replacement=str(UUID(int=5))),
     "a replacement without a reason": lambda told: told["replacements"][0].update(reason=""),
     "another frame": lambda told: told.update(frame_sha256="00" * 32),

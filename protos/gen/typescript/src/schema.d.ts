@@ -2904,7 +2904,7 @@ export interface paths {
         /**
          * Draws at once from the recordings of the last days, for a spot check
          * @description Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
-         *     never counts among the random draws of the week.
+         *     never counts among the random draws of the week. ABORTED where another spot check took its seed meanwhile: repeat.
          *
          *     Permission: `draws.create`.
          */
@@ -2927,7 +2927,7 @@ export interface paths {
         /**
          * Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the seed
          * @description Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
-         *     seed. DRAW_REFUSED when it was not drawn or was replaced already.
+         *     seed. DRAW_REFUSED when it was not drawn, or was replaced or reviewed already.
          *
          *     Permission: `draws.replace`.
          */
@@ -3423,7 +3423,8 @@ export interface paths {
          * Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's own
          * @description Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
          *     own team where the profile says so. A recording that is under review already stays as it is.
-         *     FAILED_PRECONDITION where nothing is published in the series.
+         *     FAILED_PRECONDITION where nothing is published in the series, and DRAW_REFUSED for a recording that no draw has as
+         *     the origin says, or that was replaced in it.
          *
          *     Permission: `reviews.manage`.
          */
@@ -6525,7 +6526,7 @@ export interface components {
              * @description How many are missing.
              */
             shortfall: number;
-            /** @description Why they are missing: NO_RECORDINGS, FEW_RECORDINGS or LEFT; empty where none is. */
+            /** @description Why they are missing: NO_RECORDINGS, FEW_RECORDINGS, LEFT or NO_TEAM; empty where none is. */
             cause: string;
         };
         /** @description What changes for somebody. */

@@ -83,8 +83,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONTENT_REFUSED: _ErrorReason.ValueType  # 70
     """A content is not taken or cannot be played; metadata has `name` and `fault`. FAILED_PRECONDITION."""
     ERROR_REASON_DRAW_REFUSED: _ErrorReason.ValueType  # 71
-    """The recording was not drawn, was replaced already, or nothing is left to take its place; metadata has `name` and
-    `fault`. FAILED_PRECONDITION.
+    """The recording was not drawn, or was replaced or reviewed already; metadata has `name` and `fault`.
+    FAILED_PRECONDITION.
     """
     ERROR_REASON_DEPENDENCY_DOWN: _ErrorReason.ValueType  # 80
     """A part that the service needs (database, event bus, neighbour) is away; repeat later. UNAVAILABLE."""
@@ -163,8 +163,8 @@ ERROR_REASON_ONLY_ONE_MAY: ErrorReason.ValueType  # 72
 ERROR_REASON_CONTENT_REFUSED: ErrorReason.ValueType  # 70
 """A content is not taken or cannot be played; metadata has `name` and `fault`. FAILED_PRECONDITION."""
 ERROR_REASON_DRAW_REFUSED: ErrorReason.ValueType  # 71
-"""The recording was not drawn, was replaced already, or nothing is left to take its place; metadata has `name` and
-`fault`. FAILED_PRECONDITION.
+"""The recording was not drawn, or was replaced or reviewed already; metadata has `name` and `fault`.
+FAILED_PRECONDITION.
 """
 ERROR_REASON_DEPENDENCY_DOWN: ErrorReason.ValueType  # 80
 """A part that the service needs (database, event bus, neighbour) is away; repeat later. UNAVAILABLE."""

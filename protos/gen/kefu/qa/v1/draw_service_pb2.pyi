@@ -114,7 +114,7 @@ class Draw(_message.Message):
         shortfall: _builtins.int
         """How many are missing."""
         cause: _builtins.str
-        """Why they are missing: NO_RECORDINGS, FEW_RECORDINGS or LEFT; empty where none is."""
+        """Why they are missing: NO_RECORDINGS, FEW_RECORDINGS, LEFT or NO_TEAM; empty where none is."""
         def __init__(
             self,
             *,

@@ -137,7 +137,7 @@ class DrawServiceServicer:
 
     def CreateSpotCheck(self, request, context):
         """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
-        never counts among the random draws of the week.
+        never counts among the random draws of the week. ABORTED where another spot check took its seed meanwhile: repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +145,7 @@ class DrawServiceServicer:
 
     def ReplaceSample(self, request, context):
         """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
-        seed. DRAW_REFUSED when it was not drawn or was replaced already.
+        seed. DRAW_REFUSED when it was not drawn, or was replaced or reviewed already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

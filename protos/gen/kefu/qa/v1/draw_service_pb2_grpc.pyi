@@ -49,11 +49,11 @@ class DrawServiceStub:
     """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
     CreateSpotCheck: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.CreateSpotCheckRequest, _draw_service_pb2.Draw]
     """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
-    never counts among the random draws of the week.
+    never counts among the random draws of the week. ABORTED where another spot check took its seed meanwhile: repeat.
     """
     ReplaceSample: _grpc.UnaryUnaryMultiCallable[_draw_service_pb2.ReplaceSampleRequest, _draw_service_pb2.Sample]
     """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
-    seed. DRAW_REFUSED when it was not drawn or was replaced already.
+    seed. DRAW_REFUSED when it was not drawn, or was replaced or reviewed already.
     """
 
 @_typing.type_check_only
@@ -77,11 +77,11 @@ class DrawServiceAsyncStub(DrawServiceStub):
     """The program that runs a draw again: one file, for any Python, without anything of Kefu."""
     CreateSpotCheck: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.CreateSpotCheckRequest, _draw_service_pb2.Draw]  # type: ignore[assignment]
     """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
-    never counts among the random draws of the week.
+    never counts among the random draws of the week. ABORTED where another spot check took its seed meanwhile: repeat.
     """
     ReplaceSample: _aio.UnaryUnaryMultiCallable[_draw_service_pb2.ReplaceSampleRequest, _draw_service_pb2.Sample]  # type: ignore[assignment]
     """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
-    seed. DRAW_REFUSED when it was not drawn or was replaced already.
+    seed. DRAW_REFUSED when it was not drawn, or was replaced or reviewed already.
     """
 
 class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -150,7 +150,7 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_draw_service_pb2.Draw, _abc.Awaitable[_draw_service_pb2.Draw]]:
         """Draws at once from the recordings of the last days, for a spot check. Its seed was committed to before as well. It
-        never counts among the random draws of the week.
+        never counts among the random draws of the week. ABORTED where another spot check took its seed meanwhile: repeat.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +160,7 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_draw_service_pb2.Sample, _abc.Awaitable[_draw_service_pb2.Sample]]:
         """Puts another recording of the same unit in the place of one that cannot be reviewed; which one follows from the
-        seed. DRAW_REFUSED when it was not drawn or was replaced already.
+        seed. DRAW_REFUSED when it was not drawn, or was replaced or reviewed already.
         """
 
 def add_DrawServiceServicer_to_server(servicer: DrawServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -165,7 +165,8 @@ class ReviewServiceServicer:
     def AssignReviews(self, request, context):
         """Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
         own team where the profile says so. A recording that is under review already stays as it is.
-        FAILED_PRECONDITION where nothing is published in the series.
+        FAILED_PRECONDITION where nothing is published in the series, and DRAW_REFUSED for a recording that no draw has as
+        the origin says, or that was replaced in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,8 @@ class ReviewServiceStub:
     AssignReviews: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.AssignReviewsRequest, _review_service_pb2.AssignReviewsResponse]
     """Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
     own team where the profile says so. A recording that is under review already stays as it is.
-    FAILED_PRECONDITION where nothing is published in the series.
+    FAILED_PRECONDITION where nothing is published in the series, and DRAW_REFUSED for a recording that no draw has as
+    the origin says, or that was replaced in it.
     """
     GetReview: _grpc.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewRequest, _review_pb2.Review]
     """One review. Who was reviewed, who reviews, and who manages reviews may read it; who still has to review the same
@@ -102,7 +103,8 @@ class ReviewServiceAsyncStub(ReviewServiceStub):
     AssignReviews: _aio.UnaryUnaryMultiCallable[_review_service_pb2.AssignReviewsRequest, _review_service_pb2.AssignReviewsResponse]  # type: ignore[assignment]
     """Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
     own team where the profile says so. A recording that is under review already stays as it is.
-    FAILED_PRECONDITION where nothing is published in the series.
+    FAILED_PRECONDITION where nothing is published in the series, and DRAW_REFUSED for a recording that no draw has as
+    the origin says, or that was replaced in it.
     """
     GetReview: _aio.UnaryUnaryMultiCallable[_review_service_pb2.GetReviewRequest, _review_pb2.Review]  # type: ignore[assignment]
     """One review. Who was reviewed, who reviews, and who manages reviews may read it; who still has to review the same
@@ -196,7 +198,8 @@ class ReviewServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_review_service_pb2.AssignReviewsResponse, _abc.Awaitable[_review_service_pb2.AssignReviewsResponse]]:
         """Assigns recordings to reviewers: to who has least to do among those who may, never to oneself, and not within one's
         own team where the profile says so. A recording that is under review already stays as it is.
-        FAILED_PRECONDITION where nothing is published in the series.
+        FAILED_PRECONDITION where nothing is published in the series, and DRAW_REFUSED for a recording that no draw has as
+        the origin says, or that was replaced in it.
         """
 
     @_abc_1.abstractmethod
