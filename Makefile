@@ -21,6 +21,8 @@ KEFU := $(BIN)/kefu
 STAMP := $(VENV)/.installed
 # as many as there are cores, but a worker has a PostgreSQL, a NATS and often a stack of its own
 WORKERS := --numprocesses=logical --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
+# Images set it to stay small; here every process would compile some thousand modules anew at each start.
+export PYTHONDONTWRITEBYTECODE :=
 SOURCES := services tests grafana protos/generate.py charts/generate.py
 
 .PHONY: help
@@ -132,7 +134,7 @@ drill-restore: setup ## lose a disk under writes and restore: what is lost, how 
 rolling: setup ## restart two replicas of everything in turn under load: no call may fail (ROUNDS=5, BUSY=2)
 	@KEFU_ROUNDS=$(ROUNDS) KEFU_BUSY=$(BUSY) $(BIN)/python -m pytest -s tests/faults/test_rolling.py
 
-.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-scale bench-stack bench-forecast bench-staffing bench-roster bench-tiers bench-sampling staffing-model replay screenshots
+.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-soak bench-scale bench-stack bench-forecast bench-staffing bench-roster bench-tiers bench-sampling staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -143,6 +145,8 @@ bench-events: setup ## events a second from outbox to inbox
 	@$(BIN)/python -m tests.bench.bench_events
 bench-steady: setup ## three hundred durable messages a second for half an hour
 	@$(BIN)/python -m tests.bench.bench_steady
+bench-soak: setup ## a thousand streams for ten minutes, some of which never read: memory stays flat
+	@$(BIN)/python -m tests.bench.bench_soak
 bench-scale: setup ## a message's cost with ten million stored, and with two replicas
 	@$(BIN)/python -m tests.bench.bench_scale
 capacity: setup ## memory and CPU of every process at several loads, into docs/operations/capacity.json

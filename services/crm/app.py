@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
+from kefu.common.v1.subject_service_pb2_grpc import SubjectServiceStub
 from kefu.crm.v1 import (
     campaign_service_pb2_grpc,
     care_service_pb2_grpc,
@@ -18,12 +19,13 @@ from kefu.crm.v1 import (
     win_back_service_pb2_grpc,
 )
 
-from services.crm.commands import campaigns, commitments, neighbours
+from services.crm.commands import campaigns, commitments, holders, neighbours
 from services.crm.commands.campaign_timers import CampaignTimers
 from services.crm.commands.commitments import Commitments
 from services.crm.commands.contact_tasks import ContactTasks
 from services.crm.commands.coupons import Coupons
 from services.crm.commands.customers import Customers
+from services.crm.commands.holders import Holders
 from services.crm.commands.ledger import Ledger
 from services.crm.commands.neighbours import Neighbours
 from services.crm.commands.orders import Orders
@@ -54,6 +56,7 @@ from services.crm.store.identities import IdentityStore
 from services.crm.store.words import WordStore
 from services.crm.worker import CONSUMERS, Jobs, Worker
 from services.kit import erasure, schedules
+from services.kit.client import ClientChannel
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
@@ -102,7 +105,7 @@ class Parts:
 
 
 def servicers(
-    database: Database, parts: Parts, *, unmask: timedelta
+    database: Database, parts: Parts, *, unmask: timedelta, holders: Holders
 ) -> list[tuple[Callable[[Any, Any], None], object]]:
     """Every service of crm with the function that adds it to a server."""
     desk = Desk(database, parts.profiles)
@@ -121,7 +124,7 @@ def servicers(
         (customer_service_pb2_grpc.add_CustomerServiceServicer_to_server, customers),
         (order_service_pb2_grpc.add_OrderServiceServicer_to_server, orders),
         (points_service_pb2_grpc.add_PointsServiceServicer_to_server, points),
-        (privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server, PrivacyServicer(desk, parts.privacy)),
+        (privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server, PrivacyServicer(desk, parts.privacy, holders)),
         (survey_service_pb2_grpc.add_SurveyServiceServicer_to_server, SurveyServicer(desk, parts.surveys)),
         (tier_service_pb2_grpc.add_TierServiceServicer_to_server, TierServicer(desk)),
         (
@@ -145,13 +148,20 @@ async def build(config: CrmConfig) -> Process:
     database, measured = ground.database, CrmMetrics(ground.metrics)
     vault = Vault(Keys.read(config.sealing_keys))
     parts = Parts(database, vault, SiteProfiles(lambda: ground.profiles.current), measured, absent=config.absent)
-    for add, servicer in servicers(database, parts, unmask=timedelta(seconds=config.unmask_seconds)):
+    neighbours_of = {
+        name: ClientChannel(config.calls.target(name, holders.CONTRACT), tracer=ground.tools.tracer)
+        for name in holders.HOLDERS
+        if name not in config.absent
+    }
+    known = Holders({name: SubjectServiceStub(channel) for name, channel in neighbours_of.items()})
+    for add, servicer in servicers(database, parts, unmask=timedelta(seconds=config.unmask_seconds), holders=known):
         ground.server.add(add, servicer)
     figured = Figures(ground.metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)
     settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])
     worker = make_worker(config, ground, parts, relay=relay, settler=settler, figured=figured)
-    return ground.process(worker, settler)
+    closing = [channel.close for channel in neighbours_of.values()]
+    return ground.process(worker, settler, closing=closing)
 
 
 def listens(parts: Parts) -> list[Hearing]:

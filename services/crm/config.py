@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from services.kit.client.settings import CallsConfig
 from services.kit.config import absent_services, setting
 from services.kit.outbound.senders import OutboundConfig
 from services.kit.server import ServerConfig
@@ -36,6 +37,7 @@ class CrmConfig:
         unit="s",
         help="How often unspent points are summed",
     )
+    calls: CallsConfig = field(default_factory=CallsConfig)
     outbound: OutboundConfig = field(default_factory=OutboundConfig)
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     absent: tuple[str, ...] = absent_services()

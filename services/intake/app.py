@@ -8,7 +8,7 @@ import random
 import secrets
 from collections.abc import Callable
 
-from kefu.common.v1 import clock_service_pb2_grpc
+from kefu.common.v1 import clock_service_pb2_grpc, subject_service_pb2_grpc
 from kefu.intake.v1 import conversation_service_pb2_grpc, site_service_pb2_grpc
 
 from services.intake.commands import follow_ups
@@ -22,7 +22,7 @@ from services.intake.commands.work import CONVERSATION, SITE
 from services.intake.config import IntakeConfig
 from services.intake.convert import Converter
 from services.intake.metrics import IntakeMetrics
-from services.intake.queries import search
+from services.intake.queries import search, subject
 from services.intake.queries.feed import Feed
 from services.intake.servicer.conversations import ConversationServicer
 from services.intake.servicer.site import SiteRpcs
@@ -37,6 +37,7 @@ from services.kit.inbox import Consumer
 from services.kit.relay import Relay
 from services.kit.server import Server
 from services.kit.settle import Settler
+from services.kit.subjects import SubjectServicer
 from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
 from services.policy.metrics import ProfileMetrics
 from services.policy.process import Hearing, checks_of, metrics_of, tools_of
@@ -193,6 +194,8 @@ async def build(config: IntakeConfig) -> App:
     server.add(conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server, conversations)
     sites = SiteServicer(database, rules, converter, feed)
     server.add(site_service_pb2_grpc.add_SiteServiceServicer_to_server, sites)
+    subjects = SubjectServicer(database, subject.sections(converter), subject.files)
+    server.add(subject_service_pb2_grpc.add_SubjectServiceServicer_to_server, subjects)
     if settler is not None:
         time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
         server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))

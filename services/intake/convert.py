@@ -50,8 +50,11 @@ class Converter:
 
     def customer_name(self, c: Conversation) -> str:
         """Return the name of a conversation's customer."""
-        sealed = c.customer_name_sealed
-        return self._sealer.open(sealed, purpose=CUSTOMER_NAME, record=f"{c.site}/{c.customer}") if sealed else ""
+        return self.opened_customer(c.site, c.customer, c.customer_name_sealed)
+
+    def opened_customer(self, site: str, customer: str, sealed: bytes) -> str:
+        """Return a customer's name from what is stored."""
+        return self._sealer.open(sealed, purpose=CUSTOMER_NAME, record=f"{site}/{customer}") if sealed else ""
 
     def seal_person(self, site: str, person: str, name: str) -> bytes:
         """Return a colleague's name as it is stored."""

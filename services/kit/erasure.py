@@ -12,6 +12,7 @@ from typing import Final
 
 from kefu.events.v1.event_pb2 import ErasureDone, Event
 
+from services.kit import subjects
 from services.kit.audit import Entry
 from services.kit.db import Transaction
 
@@ -30,13 +31,17 @@ def consumer_of(service: str) -> str:
 
 
 class Handler:
-    """The consumer's handler; answers of others on the same subjects are none of its business."""
+    """The consumer's handler; answers of others on the same subjects are none of its business.
+
+    The same consumer hears which exports were granted (services/kit/subjects.py).
+    """
 
     def __init__(self, erase: Erase) -> None:
         self._erase = erase
 
     async def __call__(self, event: Event, tx: Transaction) -> None:
-        """Forget and answer."""
+        """Forget and answer; note what may be told."""
+        await subjects.note(event, tx)
         if event.WhichOneof("fact") != "erasure_requested":
             return
         asked = event.erasure_requested

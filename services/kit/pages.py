@@ -53,7 +53,7 @@ def _binding(request: Message) -> bytes:
     """A hash of the listing's arguments; size and token may change from page to page (AIP-158)."""
     arguments = type(request)()
     arguments.CopyFrom(request)
-    for free in ("page_token", "page_size"):
+    for free in {"page_token", "page_size"}.intersection(request.DESCRIPTOR.fields_by_name):
         arguments.ClearField(free)
     name = request.DESCRIPTOR.full_name.encode()
     return hashlib.blake2b(name + arguments.SerializeToString(deterministic=True), digest_size=_HASH_BYTES).digest()

@@ -94,10 +94,9 @@ class Calendar:
         if self.always_open or not left:
             return begin + left
         for opened, closed in self._open_from(begin):
-            opens = max(opened, begin)
-            if left <= closed - opens:
-                return opens + left
-            left -= closed - opens
+            if left <= closed - opened:
+                return opened + left
+            left -= closed - opened
         raise CalendarExhaustedError(f"fewer than {seconds} open seconds in the {HORIZON_DAYS} days after {start}")
 
     def elapsed(self, start: datetime, end: datetime) -> float:
@@ -110,24 +109,19 @@ class Calendar:
         for opened, closed in self._open_from(start.astimezone(UTC)):
             if opened >= end:
                 break
-            total += min(closed, end) - max(opened, start)
+            total += min(closed, end) - opened
         return total.total_seconds()
 
     def _open_from(self, instant: datetime) -> Iterator[Interval]:
-        """Open intervals that end after the instant, in order, touching ones merged."""
+        """What is open after the instant, in order; of spans that overlap, the later begins where the earlier ends."""
         day = instant.astimezone(self.timezone).date() - ONE_DAY
-        last: Interval | None = None
+        reached = instant
         for _ in range(HORIZON_DAYS):
             for begin, end in self._intervals(day):
-                if last and begin <= last[1]:
-                    last = (last[0], max(last[1], end))
-                    continue
-                if last and last[1] > instant:
-                    yield last
-                last = (begin, end)
+                if end > reached:
+                    yield max(begin, reached), end
+                    reached = end
             day += ONE_DAY
-        if last and last[1] > instant:
-            yield last
 
     def _intervals(self, day: date) -> tuple[Interval, ...]:
         """UTC intervals of the spans that begin on a local date."""

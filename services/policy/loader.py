@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,12 +56,20 @@ class Version:
 
 def load(path: Path) -> Version:
     """Read one file. Raises ProfileRefusedError with every fault."""
-    return _finish(decode(source.read(path)), str(path))
+    return version_of(_sound(decode(source.read(path)), str(path)), str(path))
 
 
 def load_bytes(data: bytes, name: str) -> Version:
     """As `load`, from a file's content; `name` is for messages."""
-    return _finish(decode(source.parse(data, Path(name))), name)
+    message = profile_pb2.SiteProfile()
+    message.CopyFrom(_read(data, name))  # what is kept stays as it is, whatever becomes of a version
+    return version_of(message, name)
+
+
+@lru_cache(maxsize=32)
+def _read(data: bytes, name: str) -> profile_pb2.SiteProfile:
+    """The message in a file; dry runs, and stacks that share a process, read the same content again and again."""
+    return _sound(decode(source.parse(data, Path(name))), name)
 
 
 def from_body(body: str, name: str = "stored version") -> Version:
@@ -78,7 +87,8 @@ def from_body(body: str, name: str = "stored version") -> Version:
     return version_of(out.profile, name)
 
 
-def _finish(out: Decoded, name: str) -> Version:
+def _sound(out: Decoded, name: str) -> profile_pb2.SiteProfile:
+    """What was decoded, if nothing is wrong with it; raises ProfileRefusedError with every fault."""
     faults = list(out.faults)
     faults += _apart(_rule_faults(out.profile), faults)
     values = schema.plain(out.profile)
@@ -90,7 +100,7 @@ def _finish(out: Decoded, name: str) -> Version:
     if faults:
         placed = [fault.at(name, _line(out.lines, fault.path)) for fault in faults]
         raise ProfileRefusedError(sorted(placed, key=lambda fault: (fault.line, fault.path)))
-    return version_of(out.profile, name)
+    return out.profile
 
 
 def _apart(found: Iterable[Fault], known: Iterable[Fault]) -> list[Fault]:

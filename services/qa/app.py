@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from kefu.common.v1 import subject_service_pb2_grpc
 from kefu.intake.v1 import conversation_service_pb2_grpc
 from kefu.qa.v1 import draw_service_pb2_grpc, recording_service_pb2_grpc
 
@@ -19,6 +20,7 @@ from services.kit.figures import Figures
 from services.kit.relay import Relay
 from services.kit.schedules import Scheduler
 from services.kit.settle import Settler
+from services.kit.subjects import SubjectServicer
 from services.kit.timers import Dispatcher
 from services.policy.desk import Desk, SiteProfiles
 from services.policy.process import Ground, Hearing, Process
@@ -34,6 +36,7 @@ from services.qa.commands.retention import Retention
 from services.qa.config import QaConfig
 from services.qa.judging import Judging
 from services.qa.metrics import QaMetrics
+from services.qa.queries import subject
 from services.qa.servicer.draws import DrawServicer
 from services.qa.servicer.recordings import RecordingServicer
 from services.qa.store import deletions
@@ -90,7 +93,8 @@ async def build(config: QaConfig) -> Process:
     ground = await Ground.of(SERVICE, config)
     database, measured = ground.database, QaMetrics(ground.metrics)
     within = timedelta(seconds=config.content_seconds)
-    intake = ClientChannel(config.intake, tracer=ground.tools.tracer)
+    at_intake = config.calls.target("intake", "kefu.intake.v1.ConversationService")
+    intake = ClientChannel(at_intake, tracer=ground.tools.tracer)
     parts = Parts(
         database,
         Vault(Keys.read(config.sealing_keys)),
@@ -103,6 +107,8 @@ async def build(config: QaConfig) -> Process:
     )
     for add, servicer in servicers(database, parts):
         ground.server.add(add, servicer)
+    subjects = SubjectServicer(database, subject.sections, subject.files(parts.contents.read))
+    ground.server.add(subject_service_pb2_grpc.add_SubjectServiceServicer_to_server, subjects)
     figured = Figures(ground.metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)
     settler = Settler(relay, config.nats, consumers=[name for name, _, _ in listens(parts)])

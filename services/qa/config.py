@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from services.kit.client import Target
+from services.kit.client.settings import CallsConfig
 from services.kit.config import absent_services, setting
 from services.kit.server import ServerConfig
 
@@ -38,22 +38,7 @@ class QaConfig:
         unit="s",
         help="How long after its end a recording's content may take to come before an alert is raised",
     )
-    targets: tuple[str, ...] = setting("KEFU_TARGETS", (), help="Where services answer: intake=host:port")
-    tls_authority: Path | None = setting("KEFU_SERVICES_CA", None, help="PEM file: TLS to services, trusted by it")
-    tls_certificate: Path | None = setting("KEFU_TLS_CERTIFICATE", None, help="PEM file of our certificate")
-    tls_key: Path | None = setting("KEFU_TLS_KEY", None, help="PEM file of our certificate's key")
+    calls: CallsConfig = field(default_factory=CallsConfig)
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
     absent: tuple[str, ...] = absent_services()
     server: ServerConfig = field(default_factory=ServerConfig)
-
-    @property
-    def intake(self) -> Target:
-        """Where intake answers."""
-        addresses = dict(target.split("=", 1) for target in self.targets if "=" in target)
-        return Target(
-            addresses.get("intake", "dns:///intake"),
-            ["kefu.intake.v1.ConversationService"],
-            authority_file=self.tls_authority,
-            certificate=self.tls_certificate,
-            key=self.tls_key,
-        )

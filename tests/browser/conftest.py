@@ -59,6 +59,7 @@ def window(chromium: Browser, stack: Stack, provoked: set[int | str]) -> Iterato
             viewport={"width": width, "height": height},
             locale="zh-CN" if language == "zh_CN" else "en-US",
             color_scheme="dark" if scheme == "dark" else "light",
+            reduced_motion="reduce",  # what moves is drawn sixty times a second, without a graphics card by the CPU
         )
         context.set_default_timeout(15_000)
         contexts.append(context)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from kubernetes_validate import utils
 
 
 def version_of(name: str) -> tuple[int, ...]:
@@ -14,6 +17,14 @@ def version_of(name: str) -> tuple[int, ...]:
 
 
 RELEASED = sorted(Path(__file__).with_name("released").glob("kefu-*.tgz"), key=lambda path: version_of(path.stem))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas() -> Iterator[None]:
+    """The validator's schemas, read once: by itself it reads megabytes of definitions for each object."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "schema_contents", cache(utils.schema_contents))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from typing import Any, Protocol, cast
 
 import yaml
 
+from services.kit import yaml_text
+
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "kefu"
 NAME = NAMESPACE = "kefu"
@@ -42,7 +44,7 @@ class Release:
     @cached_property
     def everything(self) -> list[Object]:
         """Every object, tests and hooks included."""
-        return [document for document in yaml.safe_load_all(self.text) if document]
+        return [document for document in yaml.load_all(self.text, yaml.CSafeLoader) if document]
 
     @property
     def objects(self) -> list[Object]:
@@ -143,7 +145,7 @@ def values_of(files: Sequence[str], overrides: Mapping[str, Any] | None = None) 
     """The values of `values/FILE.yaml`, one over the other, and `overrides` over them, as Helm lays them."""
     values: dict[str, Any] = {}
     for file in files:
-        lay(values, yaml.safe_load((CHART / "values" / f"{file}.yaml").read_text(encoding="utf-8")))
+        lay(values, yaml_text.load((CHART / "values" / f"{file}.yaml").read_text(encoding="utf-8")))
     lay(values, overrides or {})
     return values
 

@@ -49,6 +49,7 @@ class Run:
         (folder / "pytest.ini").write_text("[pytest]\nmarkers = clause(*ids): shows\n", "utf-8")
         self.file = folder / "evidence.json"
         environment = {**os.environ, "KEFU_CLAUSES": str(self.file), "KEFU_MUTATE": setting, "PYTHONPATH": str(ROOT)}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # only the plugin under test
         command = [
             sys.executable,
             "-m",

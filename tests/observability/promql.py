@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import promql_parser
@@ -17,13 +18,20 @@ PROMETHEUS = {"up": set[str](), "ALERTS": {"alertname", "alertstate", "severity"
 _PARTS = re.compile("_(bucket|count|sum)$")
 
 
-def recorded() -> set[str]:
+@cache
+def recorded() -> frozenset[str]:
     """The names that recording rules make."""
     import yaml
 
     texts = rules.files(rules.read()).values()
     groups = [group for text in texts for group in yaml.safe_load(text)["groups"]]
-    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+    return frozenset(rule["record"] for group in groups for rule in group["rules"] if "record" in rule)
+
+
+@cache
+def exposed() -> Mapping[str, Declared]:
+    """The catalogue."""
+    return read_catalogue(CATALOGUE)
 
 
 def selectors(expression: str) -> Iterator[Any]:
@@ -47,7 +55,7 @@ def _walk(node: Any) -> Iterator[Any]:
 
 def faults(expression: str) -> list[str]:
     """What an expression asks for that nothing exposes."""
-    catalogue, known = read_catalogue(CATALOGUE), recorded()
+    catalogue, known = exposed(), recorded()
     found = []
     for selector in selectors(expression):
         named = {one.name for one in selector.matchers.matchers if one.name != "__name__"}

@@ -52,7 +52,7 @@ def drive(stack: Stack) -> Done:
     _present(stack, "wangfang")
     _serve(stack, slow, waiting, canaries)
     _play(stack, slow)
-    _forget(stack)
+    _tell_and_forget(stack)
     _buy(stack)
     _review(stack)
     _listen(stack)
@@ -149,16 +149,40 @@ def _play(stack: Stack, conversation: str) -> None:
     assert stack.rest("GET", f"{playback}:transcript", token)["lines"]
 
 
-def _forget(stack: Stack) -> None:
-    """Ask for a customer's erasure, which every service hears and answers."""
+def _tell_and_forget(stack: Stack) -> None:
+    """Tell a customer what is known of them, and forget it: every service takes part in both."""
+    first = stack.person("boss", "manager")
+    file = stack.rest("POST", f"sites/{SITE}/customers", first, {"displayName": "somebody"})["name"]
+    exported(stack, file)
+    erased(stack, file)
+
+
+def exported(stack: Stack, file: str) -> list[Any]:
+    """The pages of what a customer is told, once two people have granted it."""
+    second = stack.person("lead", "manager")
+    request, token = _granted(stack, file, "KIND_EXPORT"), ""
+    pages: list[Any] = []
+    while not pages or token:
+        pages.append(stack.rest("POST", f"{request}:fetchExport", second, {"pageToken": token}))
+        token = pages[-1].get("nextPageToken", "")
+    return pages
+
+
+def erased(stack: Stack, file: str) -> Any:
+    """The request by which a customer was forgotten, with every service's proof."""
+    second = stack.person("lead", "manager")
+    request = _granted(stack, file, "KIND_ERASURE")
+    until(lambda: stack.rest("GET", request, second)["state"] == "STATE_FULFILLED", "every service to forget")
+    return stack.rest("GET", request, second)
+
+
+def _granted(stack: Stack, file: str, kind: str) -> str:
     first, second = (stack.person(name, "manager") for name in ("boss", "lead"))
-    body = {"displayName": "somebody"}
-    file = stack.rest("POST", f"sites/{SITE}/customers", first, body)["name"]
-    asked = {"customer": file, "kind": "KIND_ERASURE"}
+    asked = {"customer": file, "kind": kind}
     request = stack.rest("POST", f"sites/{SITE}/dataRequests", first, asked)["name"]
     stack.rest("POST", f"{request}:verify", first, {"note": "by telephone"})
     stack.rest("POST", f"{request}:fulfil", second, {})
-    until(lambda: stack.rest("GET", request, second)["state"] == "STATE_FULFILLED", "every service to forget")
+    return str(request)
 
 
 def _buy(stack: Stack) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from typing import Any
 
-from kefu.events.v1.event_pb2 import ErasureRequested, Event
+from kefu.events.v1.event_pb2 import ErasureRequested, Event, ExportGranted
 
 from services.crm.domain.cycles import REQUEST, Act
 from services.crm.domain.request import ERASURE, EXPORT, FULFILLED, WITNESSES, DataRequest, Proof
@@ -51,21 +52,27 @@ class Privacy:
         return await self._step(tx, before, "refuse", act, actor, decider=actor, words=reason, ended_at=tx.now)
 
     async def fulfil(self, tx: Transaction, site: str, request_id: str, *, actor: str) -> DataRequest:
-        """Fulfil: an erasure begins, the others are done at once. PermissionDenied for the one who verified."""
+        """Fulfil: an erasure begins, the others are done at once. PermissionDenied for the one who verified.
+
+        That an export was granted is told to everybody who will be asked for what they know.
+        """
         before = await requests.get(tx, site, request_id, lock=True)
         if before.verifier == actor:
             raise second_person("customers.approve")
         act = Act(actor, author=before.verifier)
         begun = await self._step(tx, before, "fulfil", act, actor, decider=actor)
+        _, files = await customers.members(tx, site, begun.customer)
+        if begun.kind == EXPORT:
+            granted = ExportGranted(request=begun.name, customers=files)
+            tx.publish(Event(site=site, aggregate=begun.name, version=1, export_granted=granted))
         if begun.kind != ERASURE:
             return await self._step(tx, begun, "finish", act, actor, ended_at=tx.now)
-        _, files = await customers.members(tx, site, begun.customer)
         asked = ErasureRequested(request=begun.name, customers=files)
         tx.publish(Event(site=site, aggregate=begun.name, version=1, erasure_requested=asked))
         return begun
 
-    async def fetch(self, tx: Transaction, site: str, request_id: str, *, actor: str) -> bytes:
-        """The export of a fulfilled request, noted in the audit log."""
+    async def fetch(self, tx: Transaction, site: str, request_id: str, *, actor: str) -> dict[str, Any]:
+        """What crm knows, for a granted request; noted in the audit log."""
         request = await requests.get(tx, site, request_id)
         if (request.kind, request.state) != (EXPORT, FULFILLED):
             raise wrong_state(request.name, f"{request.kind} {request.state}", f"{EXPORT} {FULFILLED}")

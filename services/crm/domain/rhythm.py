@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import betaln, expit, gammaln, hyp2f1
 
 Array = NDArray[np.float64]
@@ -96,6 +95,8 @@ def fit(customers: Histories) -> Model | None:
     """
     if len(customers.age) < MIN_CUSTOMERS or not np.any(customers.repeats > 0):
         return None
+    from scipy.optimize import minimize  # half a second of every start, were it at the top
+
     unit = float(np.mean(customers.age)) or 1.0
     scaled, weights = _distinct(customers, unit)
 

@@ -1,10 +1,8 @@
-"""Everything that crm knows of a customer, in the clear, as JSON: for the customer, and for nobody else."""
+"""Everything that crm knows of a customer, in the clear: for the customer, and for nobody else."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Any, Final
 
 from services.crm.queries.customers import CustomerQueries
@@ -50,7 +48,9 @@ _MINE: Final = "site = $1 AND customer_id = ANY ($2::text[])"
 _THEIRS: Final = "site = $1 AND customer = ANY ($2::text[])"
 
 
-async def export(tx: Transaction, queries: CustomerQueries, words: WordStore, site: str, customer_id: str) -> bytes:
+async def export(
+    tx: Transaction, queries: CustomerQueries, words: WordStore, site: str, customer_id: str
+) -> dict[str, Any]:
     """The customer's own file and those merged into it, with everything that hangs on them. Raises NotFound."""
     _, files = await customers.members(tx, site, customer_id)
     found: dict[str, Any] = {"site": site, "exported_at": tx.now, "files": await _files(tx, queries, site, files)}
@@ -58,7 +58,7 @@ async def export(tx: Transaction, queries: CustomerQueries, words: WordStore, si
         rows = await tx.fetch(query.format(mine=_MINE, theirs=_THEIRS), site, files)
         found[section] = [dict(row) for row in rows]
     found["words"] = await words.about(tx, site, files)
-    return json.dumps(found, ensure_ascii=False, indent=1, default=_plain).encode()
+    return found
 
 
 async def _files(tx: Transaction, queries: CustomerQueries, site: str, files: Sequence[str]) -> list[dict[str, Any]]:
@@ -72,9 +72,3 @@ async def _files(tx: Transaction, queries: CustomerQueries, site: str, files: Se
             | {"identities": [{"channel": each.channel, "id": each.external_id} for each in identities]}
         )
     return found
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from kefu.crm.v1 import privacy_service_pb2 as api
 from kefu.crm.v1 import privacy_service_pb2_grpc as api_grpc
 
+from services.crm.commands.holders import Holders
 from services.crm.commands.privacy import Privacy
 from services.crm.domain.request import ERASURE, FULFILLING, DataRequest, Proof
 from services.crm.errors import not_found
@@ -17,6 +18,7 @@ from services.kit import pages
 from services.kit.call import current
 from services.kit.db import Transaction
 from services.kit.instants import stamp
+from services.kit.subjects import to_json
 
 # Sorts after every request, as `pages` gives positions.
 _END = ["9999-12-31T00:00:00+00:00", ""]
@@ -25,8 +27,9 @@ _END = ["9999-12-31T00:00:00+00:00", ""]
 class PrivacyServicer(api_grpc.PrivacyServiceServicer):
     """kefu.crm.v1.PrivacyService."""
 
-    def __init__(self, desk: Desk, commands: Privacy) -> None:
+    def __init__(self, desk: Desk, commands: Privacy, holders: Holders) -> None:
         self._desk = desk
+        self._holders = holders
         self._commands = commands
 
     async def CreateDataRequest(self, request: api.CreateDataRequestRequest, context: Context) -> api.DataRequest:
@@ -81,9 +84,16 @@ class PrivacyServicer(api_grpc.PrivacyServiceServicer):
     async def FetchDataExport(self, request: api.FetchDataExportRequest, context: Context) -> api.DataExport:
         """Everything known, in the clear. It is read anew at each fetch and stored nowhere."""
         site, id_ = REQUEST.parse(request.name)
-        actor = current().principal.subject
+        listing = api.FetchDataExportRequest(name=request.name, page_token=request.page_token)
+        after = pages.decode(listing)
         async with self._desk.unstored(site) as tx:
-            return api.DataExport(content=await self._commands.fetch(tx, site, id_, actor=actor))
+            own = await self._commands.fetch(tx, site, id_, actor=current().principal.subject)
+        page = await self._holders.read(request.name, after)
+        return api.DataExport(
+            content=to_json(own | page.sections).encode() if after is None else b"",
+            files=page.files,
+            next_page_token=pages.encode(listing, list(page.more)) if page.more else "",
+        )
 
     async def _write(self, site: str, handler: Callable[[Transaction, str], Awaitable[DataRequest]]) -> api.DataRequest:
         async def run(tx: Transaction, actor: str) -> api.DataRequest:

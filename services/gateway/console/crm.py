@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -161,8 +162,12 @@ class Crm:
             request = api.FulfilDataRequestRequest(name=name, request_id=new_id())
         self._call(f"PrivacyService/{action.capitalize()}DataRequest", request, api.DataRequest)
 
-    def export(self, data_request: str) -> bytes:
-        """The export of a fulfilled request."""
-        name = f"{self.parent}/dataRequests/{data_request}"
-        request = privacy_service_pb2.FetchDataExportRequest(name=name)
-        return self._call("PrivacyService/FetchDataExport", request, privacy_service_pb2.DataExport).content
+    def export(self, data_request: str) -> Iterator[privacy_service_pb2.DataExport]:
+        """The export of a fulfilled request: what is known, then files, page by page."""
+        request = privacy_service_pb2.FetchDataExportRequest(name=f"{self.parent}/dataRequests/{data_request}")
+        while True:
+            page = self._call("PrivacyService/FetchDataExport", request, privacy_service_pb2.DataExport)
+            yield page
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 RESAMPLES: Final = 2_000
 Marks: TypeAlias = Mapping[str, Mapping[str, int]]
@@ -82,7 +82,7 @@ def _mean(values: Sequence[float], level: float) -> Severity:
     if len(values) == 1:
         return Severity(mean, -math.inf, math.inf, 1)
     deviation = math.sqrt(math.fsum((one - mean) ** 2 for one in values) / (len(values) - 1))
-    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
+    half = float(special.stdtrit(len(values) - 1, (1 + level) / 2)) * deviation / math.sqrt(len(values))
     return Severity(mean, mean - half, mean + half, len(values))
 
 

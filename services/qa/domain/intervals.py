@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scipy import stats
+from scipy import special
 
 LEVEL: Final = 0.95
 OWN, SHRUNK = "OWN", "SHRUNK"
@@ -118,6 +118,8 @@ def share_of(found: int, drawn: int, population: int, *, level: float = LEVEL) -
     """
     if not 0 <= found <= drawn <= population or not population:
         raise ValueError(f"{found} found among {drawn} drawn of {population}")
+    from scipy import stats  # a second and a half of every start, were it at the top
+
     tail = (1 - level) / 2
     least, most = found, population - (drawn - found)
     low = _first(least, most, lambda bad: float(stats.hypergeom.sf(found - 1, population, bad, drawn)) > tail)
@@ -132,11 +134,12 @@ def chance_to_find(share: float, drawn: int, population: int | None = None) -> f
     """
     if population is None:
         return float(1 - (1 - share) ** drawn)
-    return float(1 - stats.hypergeom.pmf(0, population, round(share * population), min(drawn, population)))
+    drawn = min(drawn, population)
+    return 1 - math.comb(population - round(share * population), drawn) / math.comb(population, drawn)
 
 
 def _quantile(within: Spread, level: float) -> float:
-    return float(stats.t.ppf((1 + level) / 2, within.freedom))
+    return float(special.stdtrit(within.freedom, (1 + level) / 2))
 
 
 def _variance(strata: Sequence[Stratum], population: int, within: Spread) -> float:

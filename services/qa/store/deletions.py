@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from services.kit.db import Reading, Transaction
 from services.qa.domain.recording import Recording
-from services.qa.store.recordings import COLUMNS, recording_of
+from services.qa.store.recordings import COLUMNS, OF_CUSTOMERS, recording_of
 
 _HOLD: Final = """
 INSERT INTO holds (site, recording_id, reason, actor, since) VALUES ($1, $2, $3, $4, $5)
@@ -20,9 +20,8 @@ SELECT site, recording_id::text AS id FROM recordings
 WHERE expires_at <= $1 AND state <> 'EXPIRED' AND NOT held ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 # Locked before anything is decided: a hold that comes at the same time is seen, or comes too late.
-_OF_CUSTOMERS: Final = """
-SELECT recording_id::text AS id, held FROM recordings
-WHERE site = $1 AND customer = ANY ($2::text[]) ORDER BY recording_id FOR UPDATE
+_OF_CUSTOMERS: Final = f"""
+SELECT recording_id::text AS id, held FROM recordings WHERE {OF_CUSTOMERS} ORDER BY recording_id FOR UPDATE
 """
 # Who held a recording back while its customer was to be forgotten finds that noted when the hold ends.
 _ASK: Final = "UPDATE holds SET erase_after = true WHERE site = $1 AND recording_id = ANY ($2::uuid[])"

@@ -11,6 +11,11 @@ from services.qa.errors import not_found
 
 COLUMNS: Final = """site, recording_id, kind, state, subject, person, channel, queue, customer, started_at, ended_at,
     registered_at, expires_at, media_type, size_bytes, sha256, held, missing"""
+# Whose a recording is, is known by itself, or by the conversation that it is of where it came before that was heard of.
+OF_CUSTOMERS: Final = """
+site = $1 AND (customer = ANY ($2::text[]) OR subject IN (
+    SELECT c.subject FROM conversations c WHERE c.site = $1 AND c.customer = ANY ($2::text[])))
+"""
 # Whoever records may come before intake says whose conversation it was: without that it could never be forgotten.
 _INSERT: Final = f"""
 INSERT INTO recordings AS r ({COLUMNS})

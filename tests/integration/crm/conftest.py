@@ -16,6 +16,7 @@ from kefu.crm.v1.tier_service_pb2_grpc import TierServiceStub
 from prometheus_client import CollectorRegistry
 
 from services.crm.app import Parts, servicers
+from services.crm.commands.holders import Holders
 from services.crm.metrics import CrmMetrics
 from services.crm.profiles import SiteProfiles
 from services.kit.access import Access
@@ -85,6 +86,6 @@ async def crm(
 ) -> AsyncIterator[Crm]:
     folder = tmp_path_factory.mktemp("keys")
     parts = parts_of(database, profiles, folder)
-    registered = servicers(database, parts, unmask=UNMASK)
+    registered = servicers(database, parts, unmask=UNMASK, holders=Holders({}))
     async with serve(registered, keys_folder=folder, access=Access.read(ACCESS)) as running:
         yield Crm(running, parts)

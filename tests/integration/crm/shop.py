@@ -16,6 +16,7 @@ from kefu.crm.v1 import campaign_service_pb2 as api
 from kefu.crm.v1.campaign_service_pb2_grpc import CampaignServiceStub
 
 from services.crm.app import Parts, routes, servicers
+from services.crm.commands.holders import Holders
 from services.crm.domain.consent import Consent
 from services.crm.domain.customer import File, Identity
 from services.crm.domain.orders import Line, Lines
@@ -188,7 +189,7 @@ async def open_shop(databases: Databases, profiles: SiteProfiles, folder: Path) 
     senders = Senders(OutboundConfig(smtp=f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
     queue = Letters(database, parts.sending.vault, parts.sending)
     courier = Courier(queue, senders.send, parts.metrics.letter, waits=())
-    registered = servicers(database, parts, unmask=UNMASK)
+    registered = servicers(database, parts, unmask=UNMASK, holders=Holders({}))
     async with serve(registered, keys_folder=folder, access=Access.read(ACCESS)) as running:
         shop = Shop(database, parts, running, courier)
         shop.box = box

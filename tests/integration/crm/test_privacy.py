@@ -83,10 +83,13 @@ async def company(
             "KEFU_SEALING_KEYS": str(folder / "sealing.json"),
         }
 
-    crm = await build(load(CrmConfig, settings("crm")))
     intake = await build_intake(load(IntakeConfig, settings("intake")))
     of_qa = {"KEFU_QA_OBJECTS": (folder / "objects").as_uri(), "KEFU_QA_SCRATCH": str(folder / "scratch")}
     qa = await build_qa(load(QaConfig, settings("qa") | of_qa))
+    await intake.start(work=True)
+    await qa.start(work=True)
+    targets = f"intake=127.0.0.1:{intake.server.port},qa=127.0.0.1:{qa.server.port}"
+    crm = await build(load(CrmConfig, settings("crm") | {"KEFU_TARGETS": targets}))
     of_gateway = {
         "KEFU_GATEWAY_SECRET": secrets.token_hex(32),
         "KEFU_SIGNING_KEYS": str(folder),
@@ -99,8 +102,6 @@ async def company(
     figures = Figures(measured.catalogue, gateway)
     worker = asyncio.create_task(Worker(config, gateway, measured, figures, Tracer()).run())
     await crm.start(work=True)
-    await intake.start(work=True)
-    await qa.start(work=True)
     try:
         yield Company(f"127.0.0.1:{crm.server.port}", f"127.0.0.1:{intake.server.port}", keys, urls, nats_url)
     finally:

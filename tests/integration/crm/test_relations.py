@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -225,7 +224,7 @@ async def test_what_was_written_is_told_on_request_and_forgotten_with_what_waits
     await promise(shop, "c2", timedelta(days=2))
     await shop.start(await shop.draft())
     async with shop.database.transaction() as tx:
-        told = json.loads(await export(tx, shop.parts.queries, shop.parts.words, SITE, "c1"))
+        told = await export(tx, shop.parts.queries, shop.parts.words, SITE, "c1")
         assert [(one["kind"], one["text"]) for one in told["words"]] == [("PROMISE", "周五前寄出替换件")]
         assert [one["state"] for one in told["messages"]] == ["PLANNED"]
         done = await erasure.erase(tx, SITE, ["c1"])

@@ -20,6 +20,7 @@ from services.gateway.app import Parts, build, create_app
 from services.gateway.config import GatewayConfig
 from services.intake.app import build as build_intake
 from services.intake.config import IntakeConfig
+from services.kit.client.settings import CallsConfig
 from services.kit.crypto import Keys
 from services.kit.embedded import EmbeddedNats, EmbeddedPostgres
 from services.kit.keys import new_key_pair
@@ -83,17 +84,18 @@ def gateway_config(
     portal.call(lambda: staffing.start(work=True))
     intake = portal.call(build_intake, IntakeConfig(database=urls["intake"], **common))
     portal.call(lambda: intake.start(work=True))
-    crm = portal.call(build_crm, CrmConfig(database=urls["crm"], **common))
-    portal.call(crm.start)
     qa_config = QaConfig(
         database=urls["qa"],
         objects=(folder / "objects").as_uri(),
         scratch=folder / "scratch",
-        targets=(f"intake=127.0.0.1:{intake.server.port}",),
+        calls=CallsConfig((f"intake=127.0.0.1:{intake.server.port}",)),
         **common,
     )
     qa = portal.call(build_qa, qa_config)
     portal.call(lambda: qa.start(work=True))
+    holders = tuple(f"{name}=127.0.0.1:{one.server.port}" for name, one in (("intake", intake), ("qa", qa)))
+    crm = portal.call(build_crm, CrmConfig(database=urls["crm"], calls=CallsConfig(holders), **common))
+    portal.call(lambda: crm.start(work=True))
     running: dict[str, Any] = {"staffing": staffing, "intake": intake, "crm": crm, "qa": qa}
     yield GatewayConfig(
         database=urls["gateway"],
@@ -118,13 +120,14 @@ def parts(gateway_config: GatewayConfig) -> Iterator[Parts]:
     made = build(gateway_config)
     people = {"admin": {"*": ["admin"]}, "manager": {SITE: ["manager"]}, "agent": {SITE: ["agent"]}}
     for name, roles in people.items():
-        made.runtime.run(_seed, made, name, roles)
+        made.runtime.run(add_account, made, name, roles)
     made.runtime.run(_seed_program, made)
     yield made
     made.close()
 
 
-async def _seed(parts: Parts, name: str, roles: dict[str, list[str]]) -> None:
+async def add_account(parts: Parts, name: str, roles: dict[str, list[str]]) -> None:
+    """Somebody who signs in with the usual password."""
     await seed.ensure_account(
         parts.runtime.database, user_name=name, display_name=name.title(), roles=roles, password=PASSWORD
     )

@@ -17,12 +17,12 @@ from services.gateway.console.pages import console_blueprint, error_page
 from services.gateway.console.texts import texts
 from services.kit.db import Database
 from services.kit.testing.polling import eventually
-from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, token_of
+from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, add_account, token_of
 from tests.integration.gateway.test_care_pages import Reader
 from tests.integration.gateway.test_quality import employed, served
 from tests.integration.qa.reviewing import drawn
 
-PERSON = "agent"
+PERSON = "judged"
 REVIEWERS = {"admin", "manager"}
 CRITERIA = [
     {"id": "warmth", "titleZh": "态度热情", "titleEn": "Warmth", "weight": 60, "commentAt": 4},
@@ -37,6 +37,7 @@ def office(parts: Parts) -> Browser:
     """A program that does what an administrator does; the site has a rubric, two reviewers and somebody to review."""
     admin = Browser(create_app(parts).test_client(), token_of(parts, "admin", {"*": frozenset({"admin"})}))
     chief = replace(admin, token=token_of(parts, "chief", {"*": frozenset({"admin"})}))
+    parts.runtime.run(add_account, parts, PERSON, {SITE: ["agent"]})
     employed(admin, PERSON)
     for one in REVIEWERS:
         done = admin.post(f"/v1/sites/{SITE}/members/{one}:set", {"member": {"reviewer": True}})
@@ -227,7 +228,7 @@ def test_every_number_of_a_scorecard_leads_to_its_evidence(
 
 def test_a_scorecard_of_others_or_of_no_month_is_not_shown(parts: Parts, office: Browser) -> None:
     own = reader(parts, PERSON, "en")
-    for path in ("2026-11/admin", "2026-11/admin/resolution", "2026-13/agent", "x/agent"):
+    for path in ("2026-11/admin", "2026-11/admin/resolution", f"2026-13/{PERSON}", "x/agent"):
         with pytest.raises(AssertionError, match=r"40[04]"):
             own.get(f"/s/{SITE}/scorecards/{path}")
     with pytest.raises(AssertionError, match="422"):

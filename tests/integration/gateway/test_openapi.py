@@ -112,6 +112,7 @@ def fuzz(operation: Any, headers: dict[str, str]) -> int:
     tried = 0
     limit = time.monotonic() + SECONDS_AN_OPERATION
     negative = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+    cases = st.one_of(operation.as_strategy(), negative)
 
     @settings(
         max_examples=EXAMPLES,
@@ -121,12 +122,13 @@ def fuzz(operation: Any, headers: dict[str, str]) -> int:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=st.one_of(operation.as_strategy(), negative))
-    def send(case: Any) -> None:
+    @given(data=st.data())
+    def send(data: st.DataObject) -> None:
         nonlocal tried
         if tried and time.monotonic() > limit:
-            return
+            return  # before the next one is drawn, which takes longer than the call
         tried += 1
+        case = data.draw(cases)
         checks = [not_a_server_error, status_code_conformance, content_type_conformance]
         case.validate_response(case.call(headers=headers), checks=checks)
 

@@ -16,13 +16,15 @@ from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, new_id, 
 from tests.unit.qa.test_content import MP4, box
 
 SHOW = MP4 + box(b"free", bytes(range(256)) * 6_000)
+# A queue of their own: what other tests leave waiting in the general one would fill whoever comes on duty.
+QUEUE = "ACCOUNT"
 
 
 def employed(admin: Browser, person: str) -> str:
     """Somebody who takes conversations; returns their id."""
     made = admin.post(
         f"/v1/sites/{SITE}/people?personId={person}",
-        {"displayName": "李强", "grade": "GRADE_SENIOR", "skills": ["GENERAL"], "capacity": 5, "certified": True},
+        {"displayName": "李强", "grade": "GRADE_SENIOR", "skills": [QUEUE], "capacity": 5, "certified": True},
     )
     assert made.status_code == 200, made.text
     return person
@@ -31,7 +33,8 @@ def employed(admin: Browser, person: str) -> str:
 def served(parts: Parts, admin: Browser, words: str, person: str) -> str:
     """A conversation that somebody served and closed; returns its name."""
     agent = replace(admin, token=token_of(parts, person, {SITE: frozenset({"agent"})}))
-    body = {"conversation": {"channel": "CHANNEL_WEB", "customer": new_id("c")}, "firstMessage": words}
+    about = {"channel": "CHANNEL_WEB", "customer": new_id("c"), "queue": QUEUE}
+    body = {"conversation": about, "firstMessage": words}
     opened = admin.post(f"/v1/sites/{SITE}/conversations", body)
     assert opened.status_code == 200, opened.text
     name = str(opened.json["name"])

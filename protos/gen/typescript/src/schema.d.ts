@@ -1016,9 +1016,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the audit lo
-         * @description Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
-         *     audit log. WRONG_STATE for any other request.
+         * Everything that any service knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
+         * @description Everything that any service knows of the customer, in the clear, for an export that was fulfilled; each fetch is
+         *     in the audit log. WRONG_STATE for any other request. Files come in as many pages as they need.
          *
          *     Permission: `customers.approve`.
          */
@@ -3882,6 +3882,22 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A file that belongs to the customer, or a piece of a long one; pieces come in order. */
+        CommonSubjectFile: {
+            /** @description Its name in the service. */
+            name: string;
+            /** @description IANA media type. */
+            mediaType: string;
+            /** @description The bytes. */
+            content: string;
+            /**
+             * Format: int64
+             * @description Where in the file these bytes begin.
+             */
+            offset: string;
+            /** @description By which files and pieces are in order. */
+            position: string;
+        };
         /** @description A tier's bar beside what the customer has. */
         CrmBar: {
             /** @description The tier. */
@@ -4421,10 +4437,14 @@ export interface components {
          * @enum {string}
          */
         CrmCustomerState: "STATE_UNSPECIFIED" | "STATE_ACTIVE" | "STATE_STALE" | "STATE_MERGED" | "STATE_ERASED";
-        /** @description What crm knows of a customer. */
+        /** @description What is known of a customer. */
         CrmDataExport: {
-            /** @description JSON, UTF-8. */
+            /** @description JSON, UTF-8: crm's sections, and an object of sections for each other service; on the first page alone. */
             content: string;
+            /** @description Files, as many as fit. */
+            files: components["schemas"]["CommonSubjectFile"][];
+            /** @description Of the page with the next files; empty at the end. */
+            nextPageToken: string;
         };
         /** @description A data subject's request. */
         CrmDataRequest: {
@@ -9852,6 +9872,8 @@ export interface operations {
                 "application/json": {
                     /** @description Idempotency key, a UUID chosen by the caller. */
                     requestId?: string;
+                    /** @description Token of the page with the next files, from the reply before. */
+                    pageToken?: string;
                 };
             };
         };

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import mimetypes
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import IO, Final
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, redirect, request, send_file, url_for
 from kefu.crm.v1 import privacy_service_pb2 as pb
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -15,6 +19,8 @@ from services.gateway.console.shell import Shell
 from services.kit.errors import KefuError, NotFound
 
 KINDS: Final = ("EXPORT", "CORRECTION", "ERASURE")
+# An export of words alone stays in memory.
+_SPOOL_BYTES: Final = 4 * 1024 * 1024
 ACTIONS: Final = ("verify", "fulfil", "refuse")
 
 
@@ -40,11 +46,11 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
     @blueprint.post("/s/<site>/privacy/<data_request>/export")
     def fetch_export(site: str, data_request: str) -> AnyResponse:
         try:
-            content = _crm(site).export(data_request)
+            archive = _archive(_crm(site).export(data_request))
         except KefuError as error:
             return Response(_page(site, fault=shell.fault(error)), 422)
-        headers = {"Content-Disposition": f'attachment; filename="{data_request}.json"', "Cache-Control": "no-store"}
-        return Response(content, content_type="application/json; charset=utf-8", headers=headers)
+        name = f"{data_request}.zip"
+        return send_file(archive, mimetype="application/zip", as_attachment=True, download_name=name, max_age=0)
 
     @blueprint.post("/s/<site>/privacy/grants")
     def decide_grant(site: str) -> AnyResponse:
@@ -83,3 +89,27 @@ def _kind(text: str) -> str:
     if text not in KINDS:
         raise NotFound(metadata={"name": text[:40]})
     return text
+
+
+def _archive(pages: Iterable[pb.DataExport]) -> IO[bytes]:
+    """What a customer is told as one ZIP; beyond a few megabytes it waits on disk, in a file without a name."""
+    with ExitStack() as unless_done:
+        spool = unless_done.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES))
+        with zipfile.ZipFile(spool, "w", zipfile.ZIP_DEFLATED) as archive:
+            _write(archive, pages)
+        spool.seek(0)
+        unless_done.pop_all()  # it ends with the response
+        return spool
+
+
+def _write(archive: zipfile.ZipFile, pages: Iterable[pb.DataExport]) -> None:
+    with ExitStack() as open_file:
+        for page in pages:
+            if page.content:
+                archive.writestr("data.json", page.content)
+            for piece in page.files:
+                if not piece.offset:  # a file begins: the one before is whole
+                    open_file.close()
+                    name = piece.name + (mimetypes.guess_extension(piece.media_type) or "")
+                    file = open_file.enter_context(archive.open(name, "w", force_zip64=True))
+                file.write(piece.content)

@@ -28,9 +28,10 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from kefu.common.v1 import options_pb2 as kefu_dot_common_dot_v1_dot_options__pb2
+from kefu.common.v1 import subject_service_pb2 as kefu_dot_common_dot_v1_dot_subject__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kefu/crm/v1/privacy_service.proto\x12\x0bkefu.crm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\"\xe9\x04\n\x0b\x44\x61taRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.kefu.crm.v1.DataRequest.Kind\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.kefu.crm.v1.DataRequest.State\x12\x10\n\x08\x63ustomer\x18\x04 \x01(\t\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08verifier\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x07 \x01(\t\x12,\n\x08\x65nded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06proofs\x18\t \x03(\x0b\x32\x19.kefu.crm.v1.ErasureProof\x12\x13\n\x0bwaiting_for\x18\n \x03(\t\"T\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_EXPORT\x10\x01\x12\x13\n\x0fKIND_CORRECTION\x10\x02\x12\x10\n\x0cKIND_ERASURE\x10\x03\"\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x12\n\x0eSTATE_VERIFIED\x10\x02\x12\x14\n\x10STATE_FULFILLING\x10\x03\x12\x13\n\x0fSTATE_FULFILLED\x10\x04\x12\x11\n\rSTATE_REFUSED\x10\x05:?\xea\x41<\n\x10kefu/DataRequest\x12(sites/{site}/dataRequests/{data_request}\"\xaf\x01\n\x0c\x45rasureProof\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x35\n\x06\x65rased\x18\x02 \x03(\x0b\x32%.kefu.crm.v1.ErasureProof.ErasedEntry\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0b\x45rasedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\"\n\nDataExport\x12\x14\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\"\xec\x01\n\x18\x43reateDataRequestRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12J\n\x08\x63ustomer\x18\x02 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12\x37\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.kefu.crm.v1.DataRequest.KindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"b\n\x15GetDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\"\x83\x01\n\x17ListDataRequestsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"d\n\x18ListDataRequestsResponse\x12/\n\rdata_requests\x18\x01 \x03(\x0b\x32\x18.kefu.crm.v1.DataRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9d\x01\n\x18VerifyDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x19\n\x04note\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x82\x01\n\x18\x46ulfilDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x9f\x01\n\x18RefuseDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x1b\n\x06reason\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x80\x01\n\x16\x46\x65tchDataExportRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@2\xec\x08\n\x0ePrivacyService\x12\x98\x01\n\x11\x43reateDataRequest\x12%.kefu.crm.v1.CreateDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"B\x90\x02\x02\x8a\xb5\x18\x0f\x63ustomers.write\x82\xd3\xe4\x93\x02&\"!/v1/{parent=sites/*}/dataRequests:\x01*\x12\x8e\x01\n\x0eGetDataRequest\x12\".kefu.crm.v1.GetDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\">\x90\x02\x01\x8a\xb5\x18\x0e\x63ustomers.read\x82\xd3\xe4\x93\x02#\x12!/v1/{name=sites/*/dataRequests/*}\x12\x9f\x01\n\x10ListDataRequests\x12$.kefu.crm.v1.ListDataRequestsRequest\x1a%.kefu.crm.v1.ListDataRequestsResponse\">\x90\x02\x01\x8a\xb5\x18\x0e\x63ustomers.read\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=sites/*}/dataRequests\x12\x9f\x01\n\x11VerifyDataRequest\x12%.kefu.crm.v1.VerifyDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"I\x90\x02\x02\x8a\xb5\x18\x0f\x63ustomers.write\x82\xd3\xe4\x93\x02-\"(/v1/{name=sites/*/dataRequests/*}:verify:\x01*\x12\xa1\x01\n\x11\x46ulfilDataRequest\x12%.kefu.crm.v1.FulfilDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"K\x90\x02\x02\x8a\xb5\x18\x11\x63ustomers.approve\x82\xd3\xe4\x93\x02-\"(/v1/{name=sites/*/dataRequests/*}:fulfil:\x01*\x12\xa1\x01\n\x11RefuseDataRequest\x12%.kefu.crm.v1.RefuseDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"K\x90\x02\x02\x8a\xb5\x18\x11\x63ustomers.approve\x82\xd3\xe4\x93\x02-\"(/v1/{name=sites/*/dataRequests/*}:refuse:\x01*\x12\xa1\x01\n\x0f\x46\x65tchDataExport\x12#.kefu.crm.v1.FetchDataExportRequest\x1a\x17.kefu.crm.v1.DataExport\"P\x90\x02\x02\x8a\xb5\x18\x11\x63ustomers.approve\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=sites/*/dataRequests/*}:fetchExport:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!kefu/crm/v1/privacy_service.proto\x12\x0bkefu.crm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ckefu/common/v1/options.proto\x1a$kefu/common/v1/subject_service.proto\"\xe9\x04\n\x0b\x44\x61taRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.kefu.crm.v1.DataRequest.Kind\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.kefu.crm.v1.DataRequest.State\x12\x10\n\x08\x63ustomer\x18\x04 \x01(\t\x12-\n\topened_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08verifier\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x65\x63ider\x18\x07 \x01(\t\x12,\n\x08\x65nded_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06proofs\x18\t \x03(\x0b\x32\x19.kefu.crm.v1.ErasureProof\x12\x13\n\x0bwaiting_for\x18\n \x03(\t\"T\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_EXPORT\x10\x01\x12\x13\n\x0fKIND_CORRECTION\x10\x02\x12\x10\n\x0cKIND_ERASURE\x10\x03\"\x80\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x12\n\x0eSTATE_VERIFIED\x10\x02\x12\x14\n\x10STATE_FULFILLING\x10\x03\x12\x13\n\x0fSTATE_FULFILLED\x10\x04\x12\x11\n\rSTATE_REFUSED\x10\x05:?\xea\x41<\n\x10kefu/DataRequest\x12(sites/{site}/dataRequests/{data_request}\"\xaf\x01\n\x0c\x45rasureProof\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x35\n\x06\x65rased\x18\x02 \x03(\x0b\x32%.kefu.crm.v1.ErasureProof.ErasedEntry\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0b\x45rasedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"g\n\nDataExport\x12\x14\n\x07\x63ontent\x18\x01 \x01(\x0c\x42\x03\x80\x01\x01\x12*\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1b.kefu.common.v1.SubjectFile\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\xec\x01\n\x18\x43reateDataRequestRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12J\n\x08\x63ustomer\x18\x02 \x01(\tB8\xbaH5r321^sites/[a-z0-9-]{1,40}/customers/[a-z0-9-]{1,64}$\x12\x37\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.kefu.crm.v1.DataRequest.KindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1b\n\nrequest_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"b\n\x15GetDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\"\x83\x01\n\x17ListDataRequestsRequest\x12.\n\x06parent\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^sites/[a-z0-9-]{1,40}$\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"d\n\x18ListDataRequestsResponse\x12/\n\rdata_requests\x18\x01 \x03(\x0b\x32\x18.kefu.crm.v1.DataRequest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9d\x01\n\x18VerifyDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x19\n\x04note\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x82\x01\n\x18\x46ulfilDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x9f\x01\n\x18RefuseDataRequestRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x1b\n\x06reason\x18\x02 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\xf4\x03\x12\x1b\n\nrequest_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x9e\x01\n\x16\x46\x65tchDataExportRequest\x12I\n\x04name\x18\x01 \x01(\tB;\xbaH8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$\x12\x1b\n\nrequest_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x32\xec\x08\n\x0ePrivacyService\x12\x98\x01\n\x11\x43reateDataRequest\x12%.kefu.crm.v1.CreateDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"B\x90\x02\x02\x8a\xb5\x18\x0f\x63ustomers.write\x82\xd3\xe4\x93\x02&\"!/v1/{parent=sites/*}/dataRequests:\x01*\x12\x8e\x01\n\x0eGetDataRequest\x12\".kefu.crm.v1.GetDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\">\x90\x02\x01\x8a\xb5\x18\x0e\x63ustomers.read\x82\xd3\xe4\x93\x02#\x12!/v1/{name=sites/*/dataRequests/*}\x12\x9f\x01\n\x10ListDataRequests\x12$.kefu.crm.v1.ListDataRequestsRequest\x1a%.kefu.crm.v1.ListDataRequestsResponse\">\x90\x02\x01\x8a\xb5\x18\x0e\x63ustomers.read\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=sites/*}/dataRequests\x12\x9f\x01\n\x11VerifyDataRequest\x12%.kefu.crm.v1.VerifyDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"I\x90\x02\x02\x8a\xb5\x18\x0f\x63ustomers.write\x82\xd3\xe4\x93\x02-\"(/v1/{name=sites/*/dataRequests/*}:verify:\x01*\x12\xa1\x01\n\x11\x46ulfilDataRequest\x12%.kefu.crm.v1.FulfilDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"K\x90\x02\x02\x8a\xb5\x18\x11\x63ustomers.approve\x82\xd3\xe4\x93\x02-\"(/v1/{name=sites/*/dataRequests/*}:fulfil:\x01*\x12\xa1\x01\n\x11RefuseDataRequest\x12%.kefu.crm.v1.RefuseDataRequestRequest\x1a\x18.kefu.crm.v1.DataRequest\"K\x90\x02\x02\x8a\xb5\x18\x11\x63ustomers.approve\x82\xd3\xe4\x93\x02-\"(/v1/{name=sites/*/dataRequests/*}:refuse:\x01*\x12\xa1\x01\n\x0f\x46\x65tchDataExport\x12#.kefu.crm.v1.FetchDataExportRequest\x1a\x17.kefu.crm.v1.DataExport\"P\x90\x02\x02\x8a\xb5\x18\x11\x63ustomers.approve\x82\xd3\xe4\x93\x02\x32\"-/v1/{name=sites/*/dataRequests/*}:fetchExport:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -81,6 +82,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHDATAEXPORTREQUEST'].fields_by_name['name']._serialized_options = b'\272H8r624^sites/[a-z0-9-]{1,40}/dataRequests/[a-z0-9-]{1,64}$'
   _globals['_FETCHDATAEXPORTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_FETCHDATAEXPORTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_FETCHDATAEXPORTREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_FETCHDATAEXPORTREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\350\007'
   _globals['_PRIVACYSERVICE'].methods_by_name['CreateDataRequest']._loaded_options = None
   _globals['_PRIVACYSERVICE'].methods_by_name['CreateDataRequest']._serialized_options = b'\220\002\002\212\265\030\017customers.write\202\323\344\223\002&\"!/v1/{parent=sites/*}/dataRequests:\001*'
   _globals['_PRIVACYSERVICE'].methods_by_name['GetDataRequest']._loaded_options = None
@@ -95,34 +98,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRIVACYSERVICE'].methods_by_name['RefuseDataRequest']._serialized_options = b'\220\002\002\212\265\030\021customers.approve\202\323\344\223\002-\"(/v1/{name=sites/*/dataRequests/*}:refuse:\001*'
   _globals['_PRIVACYSERVICE'].methods_by_name['FetchDataExport']._loaded_options = None
   _globals['_PRIVACYSERVICE'].methods_by_name['FetchDataExport']._serialized_options = b'\220\002\002\212\265\030\021customers.approve\202\323\344\223\0022\"-/v1/{name=sites/*/dataRequests/*}:fetchExport:\001*'
-  _globals['_DATAREQUEST']._serialized_start=233
-  _globals['_DATAREQUEST']._serialized_end=850
-  _globals['_DATAREQUEST_KIND']._serialized_start=570
-  _globals['_DATAREQUEST_KIND']._serialized_end=654
-  _globals['_DATAREQUEST_STATE']._serialized_start=657
-  _globals['_DATAREQUEST_STATE']._serialized_end=785
-  _globals['_ERASUREPROOF']._serialized_start=853
-  _globals['_ERASUREPROOF']._serialized_end=1028
-  _globals['_ERASUREPROOF_ERASEDENTRY']._serialized_start=983
-  _globals['_ERASUREPROOF_ERASEDENTRY']._serialized_end=1028
-  _globals['_DATAEXPORT']._serialized_start=1030
-  _globals['_DATAEXPORT']._serialized_end=1064
-  _globals['_CREATEDATAREQUESTREQUEST']._serialized_start=1067
-  _globals['_CREATEDATAREQUESTREQUEST']._serialized_end=1303
-  _globals['_GETDATAREQUESTREQUEST']._serialized_start=1305
-  _globals['_GETDATAREQUESTREQUEST']._serialized_end=1403
-  _globals['_LISTDATAREQUESTSREQUEST']._serialized_start=1406
-  _globals['_LISTDATAREQUESTSREQUEST']._serialized_end=1537
-  _globals['_LISTDATAREQUESTSRESPONSE']._serialized_start=1539
-  _globals['_LISTDATAREQUESTSRESPONSE']._serialized_end=1639
-  _globals['_VERIFYDATAREQUESTREQUEST']._serialized_start=1642
-  _globals['_VERIFYDATAREQUESTREQUEST']._serialized_end=1799
-  _globals['_FULFILDATAREQUESTREQUEST']._serialized_start=1802
-  _globals['_FULFILDATAREQUESTREQUEST']._serialized_end=1932
-  _globals['_REFUSEDATAREQUESTREQUEST']._serialized_start=1935
-  _globals['_REFUSEDATAREQUESTREQUEST']._serialized_end=2094
-  _globals['_FETCHDATAEXPORTREQUEST']._serialized_start=2097
-  _globals['_FETCHDATAEXPORTREQUEST']._serialized_end=2225
-  _globals['_PRIVACYSERVICE']._serialized_start=2228
-  _globals['_PRIVACYSERVICE']._serialized_end=3360
+  _globals['_DATAREQUEST']._serialized_start=271
+  _globals['_DATAREQUEST']._serialized_end=888
+  _globals['_DATAREQUEST_KIND']._serialized_start=608
+  _globals['_DATAREQUEST_KIND']._serialized_end=692
+  _globals['_DATAREQUEST_STATE']._serialized_start=695
+  _globals['_DATAREQUEST_STATE']._serialized_end=823
+  _globals['_ERASUREPROOF']._serialized_start=891
+  _globals['_ERASUREPROOF']._serialized_end=1066
+  _globals['_ERASUREPROOF_ERASEDENTRY']._serialized_start=1021
+  _globals['_ERASUREPROOF_ERASEDENTRY']._serialized_end=1066
+  _globals['_DATAEXPORT']._serialized_start=1068
+  _globals['_DATAEXPORT']._serialized_end=1171
+  _globals['_CREATEDATAREQUESTREQUEST']._serialized_start=1174
+  _globals['_CREATEDATAREQUESTREQUEST']._serialized_end=1410
+  _globals['_GETDATAREQUESTREQUEST']._serialized_start=1412
+  _globals['_GETDATAREQUESTREQUEST']._serialized_end=1510
+  _globals['_LISTDATAREQUESTSREQUEST']._serialized_start=1513
+  _globals['_LISTDATAREQUESTSREQUEST']._serialized_end=1644
+  _globals['_LISTDATAREQUESTSRESPONSE']._serialized_start=1646
+  _globals['_LISTDATAREQUESTSRESPONSE']._serialized_end=1746
+  _globals['_VERIFYDATAREQUESTREQUEST']._serialized_start=1749
+  _globals['_VERIFYDATAREQUESTREQUEST']._serialized_end=1906
+  _globals['_FULFILDATAREQUESTREQUEST']._serialized_start=1909
+  _globals['_FULFILDATAREQUESTREQUEST']._serialized_end=2039
+  _globals['_REFUSEDATAREQUESTREQUEST']._serialized_start=2042
+  _globals['_REFUSEDATAREQUESTREQUEST']._serialized_end=2201
+  _globals['_FETCHDATAEXPORTREQUEST']._serialized_start=2204
+  _globals['_FETCHDATAEXPORTREQUEST']._serialized_end=2362
+  _globals['_PRIVACYSERVICE']._serialized_start=2365
+  _globals['_PRIVACYSERVICE']._serialized_end=3497
 # @@protoc_insertion_point(module_scope)

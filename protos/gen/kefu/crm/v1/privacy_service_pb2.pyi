@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from kefu.common.v1 import subject_service_pb2 as _subject_service_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -204,21 +205,31 @@ Global___ErasureProof: _TypeAlias = ErasureProof  # noqa: Y015
 
 @_typing.final
 class DataExport(_message.Message):
-    """What crm knows of a customer."""
+    """What is known of a customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTENT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     content: _builtins.bytes
-    """JSON, UTF-8."""
+    """JSON, UTF-8: crm's sections, and an object of sections for each other service; on the first page alone."""
+    next_page_token: _builtins.str
+    """Of the page with the next files; empty at the end."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_subject_service_pb2.SubjectFile]:
+        """Files, as many as fit."""
+
     def __init__(
         self,
         *,
         content: _builtins.bytes = ...,
+        files: _abc.Iterable[_subject_service_pb2.SubjectFile] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "files", b"files", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -432,19 +443,23 @@ class FetchDataExportRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """sites/{site}/dataRequests/{data_request}."""
     request_id: _builtins.str
     """Idempotency key, a UUID chosen by the caller."""
+    page_token: _builtins.str
+    """Token of the page with the next files, from the reply before."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_token", b"page_token", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

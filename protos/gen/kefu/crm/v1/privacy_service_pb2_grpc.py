@@ -120,8 +120,8 @@ class PrivacyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FetchDataExport(self, request, context):
-        """Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
-        audit log. WRONG_STATE for any other request.
+        """Everything that any service knows of the customer, in the clear, for an export that was fulfilled; each fetch is
+        in the audit log. WRONG_STATE for any other request. Files come in as many pages as they need.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

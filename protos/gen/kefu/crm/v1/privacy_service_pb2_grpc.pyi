@@ -48,8 +48,8 @@ class PrivacyServiceStub:
     RefuseDataRequest: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.RefuseDataRequestRequest, _privacy_service_pb2.DataRequest]
     """Refuses an open or verified request. GUARD_NOT_MET (REASON_MISSING) without a reason."""
     FetchDataExport: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.FetchDataExportRequest, _privacy_service_pb2.DataExport]
-    """Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
-    audit log. WRONG_STATE for any other request.
+    """Everything that any service knows of the customer, in the clear, for an export that was fulfilled; each fetch is
+    in the audit log. WRONG_STATE for any other request. Files come in as many pages as they need.
     """
 
 @_typing.type_check_only
@@ -72,8 +72,8 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
     RefuseDataRequest: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.RefuseDataRequestRequest, _privacy_service_pb2.DataRequest]  # type: ignore[assignment]
     """Refuses an open or verified request. GUARD_NOT_MET (REASON_MISSING) without a reason."""
     FetchDataExport: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.FetchDataExportRequest, _privacy_service_pb2.DataExport]  # type: ignore[assignment]
-    """Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
-    audit log. WRONG_STATE for any other request.
+    """Everything that any service knows of the customer, in the clear, for an export that was fulfilled; each fetch is
+    in the audit log. WRONG_STATE for any other request. Files come in as many pages as they need.
     """
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -135,8 +135,8 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_service_pb2.FetchDataExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_service_pb2.DataExport, _abc.Awaitable[_privacy_service_pb2.DataExport]]:
-        """Everything that crm knows of the customer, in the clear, for an export that was fulfilled; each fetch is in the
-        audit log. WRONG_STATE for any other request.
+        """Everything that any service knows of the customer, in the clear, for an export that was fulfilled; each fetch is
+        in the audit log. WRONG_STATE for any other request. Files come in as many pages as they need.
         """
 
 def add_PrivacyServiceServicer_to_server(servicer: PrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akefu/events/v1/event.proto\x12\x0ekefu.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x08\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x11\n\taggregate\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fprofile_version\x18\x07 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12?\n\x12\x63onversation_moved\x18\x14 \x01(\x0b\x32!.kefu.events.v1.ConversationMovedH\x00\x12\x35\n\rmessage_added\x18\x15 \x01(\x0b\x32\x1c.kefu.events.v1.MessageAddedH\x00\x12?\n\x12\x61ssignment_changed\x18\x16 \x01(\x0b\x32!.kefu.events.v1.AssignmentChangedH\x00\x12\x35\n\rclock_changed\x18\x17 \x01(\x0b\x32\x1c.kefu.events.v1.ClockChangedH\x00\x12?\n\x12\x63onversation_rated\x18\x18 \x01(\x0b\x32!.kefu.events.v1.ConversationRatedH\x00\x12\x35\n\rsurge_changed\x18\x19 \x01(\x0b\x32\x1c.kefu.events.v1.SurgeChangedH\x00\x12<\n\x11\x66ollow_up_changed\x18\x1a \x01(\x0b\x32\x1f.kefu.events.v1.FollowUpChangedH\x00\x12;\n\x10presence_changed\x18( \x01(\x0b\x32\x1f.kefu.events.v1.PresenceChangedH\x00\x12\x37\n\x0eperson_changed\x18) \x01(\x0b\x32\x1d.kefu.events.v1.PersonChangedH\x00\x12\x33\n\x0ctier_changed\x18< \x01(\x0b\x32\x1b.kefu.events.v1.TierChangedH\x00\x12=\n\x11recording_changed\x18\x46 \x01(\x0b\x32 .kefu.events.v1.RecordingChangedH\x00\x12\x37\n\x0eseed_committed\x18G \x01(\x0b\x32\x1d.kefu.events.v1.SeedCommittedH\x00\x12-\n\tdraw_made\x18H \x01(\x0b\x32\x18.kefu.events.v1.DrawMadeH\x00\x12\x37\n\x0ereview_changed\x18I \x01(\x0b\x32\x1d.kefu.events.v1.ReviewChangedH\x00\x12=\n\x11\x65rasure_requested\x18Z \x01(\x0b\x32 .kefu.events.v1.ErasureRequestedH\x00\x12\x33\n\x0c\x65rasure_done\x18[ \x01(\x0b\x32\x1b.kefu.events.v1.ErasureDoneH\x00\x42\x06\n\x04\x66\x61\x63t\"\x7f\n\x11\x43onversationMoved\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\x12\x12\n\ntransition\x18\x03 \x01(\t\x12\r\n\x05queue\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x06 \x01(\t\"F\n\x0cMessageAdded\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x13\n\x0b\x61uthor_kind\x18\x02 \x01(\t\x12\x10\n\x08internal\x18\x03 \x01(\x08\"_\n\x11\x41ssignmentChanged\x12\x13\n\x0b\x66rom_person\x18\x01 \x01(\t\x12\x11\n\tto_person\x18\x02 \x01(\t\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63ountable\x18\x04 \x01(\t\"\xbb\x01\n\x0c\x43lockChanged\x12\r\n\x05\x63lock\x18\x01 \x01(\t\x12\x0e\n\x06\x63hange\x18\x02 \x01(\t\x12*\n\x06\x64ue_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0etarget_seconds\x18\x04 \x01(\x01\x12\x17\n\x0f\x65lapsed_seconds\x18\x05 \x01(\x01\x12\x10\n\x08\x66raction\x18\x06 \x01(\x01\x12\r\n\x05queue\x18\x07 \x01(\t\x12\x0e\n\x06person\x18\x08 \x01(\t\"2\n\x11\x43onversationRated\x12\r\n\x05score\x18\x01 \x01(\x05\x12\x0e\n\x06person\x18\x02 \x01(\t\"8\n\x0cSurgeChanged\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x18\n\x10\x63ustomers_online\x18\x02 \x01(\x05\"3\n\x0f\x46ollowUpChanged\x12\x11\n\tfollow_up\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"0\n\x0fPresenceChanged\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"\x7f\n\rPersonChanged\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\x0e\n\x06skills\x18\x02 \x03(\t\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x11\n\tcertified\x18\x05 \x01(\x08\x12\x19\n\x0c\x64isplay_name\x18\x06 \x01(\tB\x03\x80\x01\x01\"-\n\x0bTierChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\"Q\n\x10RecordingChanged\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x63hange\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06person\x18\x04 \x01(\t\"\x85\x01\n\rReviewChanged\x12\x12\n\ntransition\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x11\n\trecording\x18\x03 \x01(\t\x12\x0e\n\x06person\x18\x04 \x01(\t\x12\x10\n\x08reviewer\x18\x05 \x01(\t\x12\x12\n\x05score\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_score\"0\n\rSeedCommitted\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\ncommitment\x18\x02 \x01(\t\"P\n\x08\x44rawMade\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x14\n\x0c\x66rame_sha256\x18\x02 \x01(\t\x12\r\n\x05\x64rawn\x18\x03 \x01(\x05\x12\x11\n\tshortfall\x18\x04 \x01(\x05\"6\n\x10\x45rasureRequested\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x03(\t\"\x86\x01\n\x0b\x45rasureDone\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x37\n\x06\x65rased\x18\x02 \x03(\x0b\x32\'.kefu.events.v1.ErasureDone.ErasedEntry\x1a-\n\x0b\x45rasedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akefu/events/v1/event.proto\x12\x0ekefu.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\t\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x11\n\taggregate\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12/\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fprofile_version\x18\x07 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x08 \x01(\t\x12?\n\x12\x63onversation_moved\x18\x14 \x01(\x0b\x32!.kefu.events.v1.ConversationMovedH\x00\x12\x35\n\rmessage_added\x18\x15 \x01(\x0b\x32\x1c.kefu.events.v1.MessageAddedH\x00\x12?\n\x12\x61ssignment_changed\x18\x16 \x01(\x0b\x32!.kefu.events.v1.AssignmentChangedH\x00\x12\x35\n\rclock_changed\x18\x17 \x01(\x0b\x32\x1c.kefu.events.v1.ClockChangedH\x00\x12?\n\x12\x63onversation_rated\x18\x18 \x01(\x0b\x32!.kefu.events.v1.ConversationRatedH\x00\x12\x35\n\rsurge_changed\x18\x19 \x01(\x0b\x32\x1c.kefu.events.v1.SurgeChangedH\x00\x12<\n\x11\x66ollow_up_changed\x18\x1a \x01(\x0b\x32\x1f.kefu.events.v1.FollowUpChangedH\x00\x12;\n\x10presence_changed\x18( \x01(\x0b\x32\x1f.kefu.events.v1.PresenceChangedH\x00\x12\x37\n\x0eperson_changed\x18) \x01(\x0b\x32\x1d.kefu.events.v1.PersonChangedH\x00\x12\x33\n\x0ctier_changed\x18< \x01(\x0b\x32\x1b.kefu.events.v1.TierChangedH\x00\x12=\n\x11recording_changed\x18\x46 \x01(\x0b\x32 .kefu.events.v1.RecordingChangedH\x00\x12\x37\n\x0eseed_committed\x18G \x01(\x0b\x32\x1d.kefu.events.v1.SeedCommittedH\x00\x12-\n\tdraw_made\x18H \x01(\x0b\x32\x18.kefu.events.v1.DrawMadeH\x00\x12\x37\n\x0ereview_changed\x18I \x01(\x0b\x32\x1d.kefu.events.v1.ReviewChangedH\x00\x12=\n\x11\x65rasure_requested\x18Z \x01(\x0b\x32 .kefu.events.v1.ErasureRequestedH\x00\x12\x33\n\x0c\x65rasure_done\x18[ \x01(\x0b\x32\x1b.kefu.events.v1.ErasureDoneH\x00\x12\x37\n\x0e\x65xport_granted\x18\\ \x01(\x0b\x32\x1d.kefu.events.v1.ExportGrantedH\x00\x42\x06\n\x04\x66\x61\x63t\"\x7f\n\x11\x43onversationMoved\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\x12\x12\n\ntransition\x18\x03 \x01(\t\x12\r\n\x05queue\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\x10\n\x08\x63ustomer\x18\x06 \x01(\t\"F\n\x0cMessageAdded\x12\x0f\n\x07message\x18\x01 \x01(\t\x12\x13\n\x0b\x61uthor_kind\x18\x02 \x01(\t\x12\x10\n\x08internal\x18\x03 \x01(\x08\"_\n\x11\x41ssignmentChanged\x12\x13\n\x0b\x66rom_person\x18\x01 \x01(\t\x12\x11\n\tto_person\x18\x02 \x01(\t\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63ountable\x18\x04 \x01(\t\"\xbb\x01\n\x0c\x43lockChanged\x12\r\n\x05\x63lock\x18\x01 \x01(\t\x12\x0e\n\x06\x63hange\x18\x02 \x01(\t\x12*\n\x06\x64ue_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0etarget_seconds\x18\x04 \x01(\x01\x12\x17\n\x0f\x65lapsed_seconds\x18\x05 \x01(\x01\x12\x10\n\x08\x66raction\x18\x06 \x01(\x01\x12\r\n\x05queue\x18\x07 \x01(\t\x12\x0e\n\x06person\x18\x08 \x01(\t\"2\n\x11\x43onversationRated\x12\r\n\x05score\x18\x01 \x01(\x05\x12\x0e\n\x06person\x18\x02 \x01(\t\"8\n\x0cSurgeChanged\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x18\n\x10\x63ustomers_online\x18\x02 \x01(\x05\"3\n\x0f\x46ollowUpChanged\x12\x11\n\tfollow_up\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"0\n\x0fPresenceChanged\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\"\x7f\n\rPersonChanged\x12\x0e\n\x06person\x18\x01 \x01(\t\x12\x0e\n\x06skills\x18\x02 \x03(\t\x12\x10\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x11\n\tcertified\x18\x05 \x01(\x08\x12\x19\n\x0c\x64isplay_name\x18\x06 \x01(\tB\x03\x80\x01\x01\"-\n\x0bTierChanged\x12\x10\n\x08\x63ustomer\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\t\"Q\n\x10RecordingChanged\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06\x63hange\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06person\x18\x04 \x01(\t\"\x85\x01\n\rReviewChanged\x12\x12\n\ntransition\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x11\n\trecording\x18\x03 \x01(\t\x12\x0e\n\x06person\x18\x04 \x01(\t\x12\x10\n\x08reviewer\x18\x05 \x01(\t\x12\x12\n\x05score\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_score\"0\n\rSeedCommitted\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\ncommitment\x18\x02 \x01(\t\"P\n\x08\x44rawMade\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x14\n\x0c\x66rame_sha256\x18\x02 \x01(\t\x12\r\n\x05\x64rawn\x18\x03 \x01(\x05\x12\x11\n\tshortfall\x18\x04 \x01(\x05\"6\n\x10\x45rasureRequested\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x03(\t\"\x86\x01\n\x0b\x45rasureDone\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x37\n\x06\x65rased\x18\x02 \x03(\x0b\x32\'.kefu.events.v1.ErasureDone.ErasedEntry\x1a-\n\x0b\x45rasedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"3\n\rExportGranted\x12\x0f\n\x07request\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,39 +37,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASUREDONE_ERASEDENTRY']._loaded_options = None
   _globals['_ERASUREDONE_ERASEDENTRY']._serialized_options = b'8\001'
   _globals['_EVENT']._serialized_start=80
-  _globals['_EVENT']._serialized_end=1195
-  _globals['_CONVERSATIONMOVED']._serialized_start=1197
-  _globals['_CONVERSATIONMOVED']._serialized_end=1324
-  _globals['_MESSAGEADDED']._serialized_start=1326
-  _globals['_MESSAGEADDED']._serialized_end=1396
-  _globals['_ASSIGNMENTCHANGED']._serialized_start=1398
-  _globals['_ASSIGNMENTCHANGED']._serialized_end=1493
-  _globals['_CLOCKCHANGED']._serialized_start=1496
-  _globals['_CLOCKCHANGED']._serialized_end=1683
-  _globals['_CONVERSATIONRATED']._serialized_start=1685
-  _globals['_CONVERSATIONRATED']._serialized_end=1735
-  _globals['_SURGECHANGED']._serialized_start=1737
-  _globals['_SURGECHANGED']._serialized_end=1793
-  _globals['_FOLLOWUPCHANGED']._serialized_start=1795
-  _globals['_FOLLOWUPCHANGED']._serialized_end=1846
-  _globals['_PRESENCECHANGED']._serialized_start=1848
-  _globals['_PRESENCECHANGED']._serialized_end=1896
-  _globals['_PERSONCHANGED']._serialized_start=1898
-  _globals['_PERSONCHANGED']._serialized_end=2025
-  _globals['_TIERCHANGED']._serialized_start=2027
-  _globals['_TIERCHANGED']._serialized_end=2072
-  _globals['_RECORDINGCHANGED']._serialized_start=2074
-  _globals['_RECORDINGCHANGED']._serialized_end=2155
-  _globals['_REVIEWCHANGED']._serialized_start=2158
-  _globals['_REVIEWCHANGED']._serialized_end=2291
-  _globals['_SEEDCOMMITTED']._serialized_start=2293
-  _globals['_SEEDCOMMITTED']._serialized_end=2341
-  _globals['_DRAWMADE']._serialized_start=2343
-  _globals['_DRAWMADE']._serialized_end=2423
-  _globals['_ERASUREREQUESTED']._serialized_start=2425
-  _globals['_ERASUREREQUESTED']._serialized_end=2479
-  _globals['_ERASUREDONE']._serialized_start=2482
-  _globals['_ERASUREDONE']._serialized_end=2616
-  _globals['_ERASUREDONE_ERASEDENTRY']._serialized_start=2571
-  _globals['_ERASUREDONE_ERASEDENTRY']._serialized_end=2616
+  _globals['_EVENT']._serialized_end=1252
+  _globals['_CONVERSATIONMOVED']._serialized_start=1254
+  _globals['_CONVERSATIONMOVED']._serialized_end=1381
+  _globals['_MESSAGEADDED']._serialized_start=1383
+  _globals['_MESSAGEADDED']._serialized_end=1453
+  _globals['_ASSIGNMENTCHANGED']._serialized_start=1455
+  _globals['_ASSIGNMENTCHANGED']._serialized_end=1550
+  _globals['_CLOCKCHANGED']._serialized_start=1553
+  _globals['_CLOCKCHANGED']._serialized_end=1740
+  _globals['_CONVERSATIONRATED']._serialized_start=1742
+  _globals['_CONVERSATIONRATED']._serialized_end=1792
+  _globals['_SURGECHANGED']._serialized_start=1794
+  _globals['_SURGECHANGED']._serialized_end=1850
+  _globals['_FOLLOWUPCHANGED']._serialized_start=1852
+  _globals['_FOLLOWUPCHANGED']._serialized_end=1903
+  _globals['_PRESENCECHANGED']._serialized_start=1905
+  _globals['_PRESENCECHANGED']._serialized_end=1953
+  _globals['_PERSONCHANGED']._serialized_start=1955
+  _globals['_PERSONCHANGED']._serialized_end=2082
+  _globals['_TIERCHANGED']._serialized_start=2084
+  _globals['_TIERCHANGED']._serialized_end=2129
+  _globals['_RECORDINGCHANGED']._serialized_start=2131
+  _globals['_RECORDINGCHANGED']._serialized_end=2212
+  _globals['_REVIEWCHANGED']._serialized_start=2215
+  _globals['_REVIEWCHANGED']._serialized_end=2348
+  _globals['_SEEDCOMMITTED']._serialized_start=2350
+  _globals['_SEEDCOMMITTED']._serialized_end=2398
+  _globals['_DRAWMADE']._serialized_start=2400
+  _globals['_DRAWMADE']._serialized_end=2480
+  _globals['_ERASUREREQUESTED']._serialized_start=2482
+  _globals['_ERASUREREQUESTED']._serialized_end=2536
+  _globals['_ERASUREDONE']._serialized_start=2539
+  _globals['_ERASUREDONE']._serialized_end=2673
+  _globals['_ERASUREDONE_ERASEDENTRY']._serialized_start=2628
+  _globals['_ERASUREDONE_ERASEDENTRY']._serialized_end=2673
+  _globals['_EXPORTGRANTED']._serialized_start=2675
+  _globals['_EXPORTGRANTED']._serialized_end=2726
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,7 @@ class Event(_message.Message):
     REVIEW_CHANGED_FIELD_NUMBER: _builtins.int
     ERASURE_REQUESTED_FIELD_NUMBER: _builtins.int
     ERASURE_DONE_FIELD_NUMBER: _builtins.int
+    EXPORT_GRANTED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7; also the JetStream message id."""
     source: _builtins.str
@@ -131,6 +132,10 @@ class Event(_message.Message):
     def erasure_done(self) -> Global___ErasureDone:
         """A service has forgotten a customer, with its proof."""
 
+    @_builtins.property
+    def export_granted(self) -> Global___ExportGranted:
+        """What is known of a customer may be read (published by crm); every service that knows them notes it."""
+
     def __init__(
         self,
         *,
@@ -158,12 +163,13 @@ class Event(_message.Message):
         review_changed: Global___ReviewChanged | None = ...,
         erasure_requested: Global___ErasureRequested | None = ...,
         erasure_done: Global___ErasureDone | None = ...,
+        export_granted: Global___ExportGranted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "draw_made", b"draw_made", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "recording_changed", b"recording_changed", "review_changed", b"review_changed", "seed_committed", b"seed_committed", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "draw_made", b"draw_made", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "export_granted", b"export_granted", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "recording_changed", b"recording_changed", "review_changed", b"review_changed", "seed_committed", b"seed_committed", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "draw_made", b"draw_made", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "recording_changed", b"recording_changed", "review_changed", b"review_changed", "seed_committed", b"seed_committed", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate", b"aggregate", "assignment_changed", b"assignment_changed", "clock_changed", b"clock_changed", "conversation_moved", b"conversation_moved", "conversation_rated", b"conversation_rated", "draw_made", b"draw_made", "erasure_done", b"erasure_done", "erasure_requested", b"erasure_requested", "export_granted", b"export_granted", "fact", b"fact", "follow_up_changed", b"follow_up_changed", "id", b"id", "message_added", b"message_added", "occurred_at", b"occurred_at", "person_changed", b"person_changed", "presence_changed", b"presence_changed", "profile_version", b"profile_version", "recording_changed", b"recording_changed", "review_changed", b"review_changed", "seed_committed", b"seed_committed", "site", b"site", "source", b"source", "surge_changed", b"surge_changed", "tier_changed", b"tier_changed", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "recording_changed", "seed_committed", "draw_made", "review_changed", "erasure_requested", "erasure_done"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["conversation_moved", "message_added", "assignment_changed", "clock_changed", "conversation_rated", "surge_changed", "follow_up_changed", "presence_changed", "person_changed", "tier_changed", "recording_changed", "seed_committed", "draw_made", "review_changed", "erasure_requested", "erasure_done", "export_granted"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -714,3 +720,31 @@ class ErasureDone(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ErasureDone: _TypeAlias = ErasureDone  # noqa: Y015
+
+@_typing.final
+class ExportGranted(_message.Message):
+    """Two people have granted that a customer gets everything that is known of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    request: _builtins.str
+    """Resource name of the data subject's request."""
+    @_builtins.property
+    def customers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Every id under which the site knows the customer, those merged into it included."""
+
+    def __init__(
+        self,
+        *,
+        request: _builtins.str = ...,
+        customers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportGranted: _TypeAlias = ExportGranted  # noqa: Y015
