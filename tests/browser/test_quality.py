@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from kefu.qa.v1 import draw_service_pb2 as draw_api
 from kefu.qa.v1 import recording_pb2, review_pb2
 from kefu.qa.v1 import recording_service_pb2 as api
 from kefu.qa.v1 import review_service_pb2 as review_api
@@ -111,8 +112,10 @@ def assign(stack: Stack, conversation: str) -> str:
     written = review_api.CreateRubricRequest(parent=parent, rubric=rubric)
     name = boss.call(f"{service}/CreateRubric", written, review_pb2.Rubric).name
     chief.call(f"{service}/PublishRubric", review_api.PublishRubricRequest(name=name), review_pb2.Rubric)
+    check = draw_api.CreateSpotCheckRequest(parent=parent, number=500, days=1, reason="all of today")
+    boss.call("kefu.qa.v1.DrawService/CreateSpotCheck", check, draw_api.Draw)
     wanted = review_api.AssignReviewsRequest(
-        parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_DRAWN
+        parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_AD_HOC
     )
     made = boss.call(f"{service}/AssignReviews", wanted, review_api.AssignReviewsResponse)
     scene.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -54,8 +54,11 @@ def reader(parts: Parts, user: str, language: str) -> Reader:
 
 
 def assigned(office: Browser, recording: str) -> dict[str, Any]:
-    """The review of a recording."""
-    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_DRAWN"}
+    """The review of a recording, which a spot check of everything has drawn."""
+    check = {"number": 500, "days": 1, "person": PERSON, "reason": "all of today"}
+    drawn = office.post(f"/v1/sites/{SITE}/draws:spotCheck", check)
+    assert drawn.status_code == 200, drawn.text
+    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_AD_HOC"}
     done = office.post(f"/v1/sites/{SITE}/reviews:assign", body)
     assert done.status_code == 200, done.text
     (review,) = done.json["reviews"]
@@ -148,7 +151,8 @@ def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Brow
 
 
 def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> None:
-    end = {"startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-01T00:05:00Z"}
+    now = datetime.now(UTC)
+    end = {"startTime": (now - timedelta(minutes=5)).isoformat(), "endTime": now.isoformat()}
     body = {
         "kind": "KIND_AUDIO",
         "subject": f"sites/{SITE}/conversations/q3-call",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -427,7 +426,8 @@ async def test_two_who_fetch_one_object_at_once_get_it_whole(tmp_path: Path) -> 
     await objects.put("frames/one", content)
     await asyncio.gather(*(objects.fetch("frames/one", tmp_path / "one") for _ in range(4)))
     assert (tmp_path / "one").read_bytes() == content
-    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")], "no draft is left"
+    kept = await asyncio.to_thread(lambda: [one.name for one in tmp_path.iterdir()])
+    assert not [name for name in kept if name.startswith(".")], "no draft is left"
 
 
 def _with(profile: Profile, settings: dict[str, object]) -> Profile:
