@@ -72,7 +72,8 @@ class GroupCommit(Generic[C, R]):
         if self._waiting >= self._queue_size:
             raise ResourceExhausted(retry_after=0.2)
         lane = hash(self._key(command)) % len(self._queues)
-        waiting = _Waiting[C, R](command, asyncio.get_running_loop().create_future())
+        # Not `_Waiting[C, R](…)`: typing would try to note the types in each of them, which takes 3 µs.
+        waiting: _Waiting[C, R] = _Waiting(command, asyncio.get_running_loop().create_future())
         self._queues[lane].append(waiting)
         self._waiting += 1
         if lane not in self._busy:
