@@ -39,7 +39,7 @@ class GroupCommit(Generic[C, R]):
     that only the one at fault fails; while the database is away, all fail. `key` chooses the lane (the aggregate or its
     site). Commands of equal `unique` (the request id) never share a group: the second one finds what the first
     one stored. With `linger_seconds` a lane that is shared waits that long, once, for those just answered to come back
-    beside those who wait: fuller groups cost each command less (docs/decisions/0117). A lone caller never waits.
+    beside those who wait: fuller groups cost each command less (docs/decisions/0117, 0119). A lone caller never waits.
     """
 
     def __init__(
