@@ -9,7 +9,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 SHARED = ("tests/browser", "tests/observability", "tests/integration/gateway")
-FIRST = (*SHARED, "tests/system", "tests/faults")
+FIRST = (*SHARED, "tests/system", "tests/faults", "tests/unit/staffing/roster", "tests/charts")
 
 
 class ByStack(LoadScopeScheduling):  # type: ignore[misc]

@@ -112,8 +112,8 @@ def assign(stack: Stack, conversation: str) -> str:
     written = review_api.CreateRubricRequest(parent=parent, rubric=rubric)
     name = boss.call(f"{service}/CreateRubric", written, review_pb2.Rubric).name
     chief.call(f"{service}/PublishRubric", review_api.PublishRubricRequest(name=name), review_pb2.Rubric)
-    spot = draw_api.CreateSpotCheckRequest(parent=parent, number=500, days=1, reason="browser")
-    boss.call("kefu.qa.v1.DrawService/CreateSpotCheck", spot, draw_api.Draw)
+    check = draw_api.CreateSpotCheckRequest(parent=parent, number=500, days=1, reason="all of today")
+    boss.call("kefu.qa.v1.DrawService/CreateSpotCheck", check, draw_api.Draw)
     wanted = review_api.AssignReviewsRequest(
         parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_AD_HOC
     )

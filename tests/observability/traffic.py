@@ -206,7 +206,9 @@ def _review(stack: Stack) -> None:
     stack.rest("POST", f"{member}:set", first, {"member": {"name": member, "reviewer": True}})
     listed = f"sites/{SITE}/recordings"
     until(lambda: stack.rest("GET", listed, first).get("recordings"), "a conversation to leave its recording")
-    names = [one["name"] for one in stack.rest("GET", listed, first)["recordings"]]
+    check = {"number": 50, "days": 1, "reason": "all of today"}
+    drawn = stack.rest("POST", f"sites/{SITE}/draws:spotCheck", first, check)["name"]
+    names = [one["recording"] for one in stack.rest("GET", f"{drawn}/samples", first)["samples"]]
     assign = {"recordings": names, "series": "conversations", "origin": "ORIGIN_AD_HOC"}
     stack.rest("POST", f"sites/{SITE}/reviews:assign", first, assign)
 

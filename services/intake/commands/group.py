@@ -37,8 +37,8 @@ PersonName: TypeAlias = Callable[[str, str, bytes], str]
 
 # How often a command that meets a twin's traces is tried: each time the twin has got further.
 _TRIES: Final = 5
-# One lane with a moment's patience makes groups twice as full as two lanes without: docs/decisions/0101 and 0117.
-_LINGER_SECONDS: Final = 0.01
+# One lane with a moment's patience makes groups twice as full as two lanes without: docs/decisions/0101 and 0119.
+_LINGER_SECONDS: Final = 0.004
 
 
 class Commands:

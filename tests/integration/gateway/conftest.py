@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -54,14 +54,8 @@ def nats_server(scratch: Path) -> Iterator[EmbeddedNats]:
 
 
 @pytest.fixture(scope="session")
-def urls(postgres: EmbeddedPostgres, portal: BlockingPortal) -> Mapping[str, str]:
-    """Where each service's database is."""
-    return portal.call(Databases(postgres).clone, "crm", "gateway", "intake", "qa", "staffing")
-
-
-@pytest.fixture(scope="session")
 def gateway_config(
-    urls: Mapping[str, str],
+    postgres: EmbeddedPostgres,
     nats_server: EmbeddedNats,
     portal: BlockingPortal,
     tmp_path_factory: pytest.TempPathFactory,
@@ -72,6 +66,7 @@ def gateway_config(
     keys.mkdir()
     new_key_pair(keys, "2026-01")
     Keys.create(folder / "sealing.json", "test")
+    urls = portal.call(Databases(postgres).clone, "crm", "gateway", "intake", "qa", "staffing")
     common: dict[str, Any] = {
         "nats": nats_server.url,
         "public_keys": keys / "public",

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from typing import Any
 
 from services.gateway.app import Parts, create_app
 from services.gateway.console.pages import console_blueprint, error_page
@@ -37,7 +38,7 @@ def test_an_export_is_one_archive_of_words_and_files(parts: Parts, admin: Browse
     path = f"/s/{SITE}/privacy/{request.rpartition('/')[2]}/export"
     page = officer.get(f"/s/{SITE}/privacy")
     assert path in page
-    replies = []
+    replies: list[Any] = []
 
     def fetched() -> bool:
         replies[:] = [officer.post(path, page, {})]  # a refusal is a page

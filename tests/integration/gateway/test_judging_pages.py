@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,12 +14,10 @@ import pytest
 from services.gateway.app import Parts, create_app
 from services.gateway.console.pages import console_blueprint, error_page
 from services.gateway.console.texts import texts
-from services.kit.db import Database
 from services.kit.testing.polling import eventually
 from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, add_account, token_of
 from tests.integration.gateway.test_care_pages import Reader
 from tests.integration.gateway.test_quality import employed, served
-from tests.integration.qa.reviewing import drawn
 
 PERSON = "judged"
 REVIEWERS = {"admin", "manager"}
@@ -56,19 +53,12 @@ def reader(parts: Parts, user: str, language: str) -> Reader:
     return made
 
 
-def assigned(office: Browser, urls: Mapping[str, str], recording: str) -> dict[str, Any]:
-    """The review of a recording that the week's draw has."""
-
-    async def draw() -> None:
-        database = Database(urls["qa"], "qa", size=1)
-        await database.open(hints=False)
-        try:
-            await drawn(database, recording)
-        finally:
-            await database.close()
-
-    asyncio.run(draw())
-    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_DRAWN"}
+def assigned(office: Browser, recording: str) -> dict[str, Any]:
+    """The review of a recording, which a spot check of everything has drawn."""
+    check = {"number": 500, "days": 1, "person": PERSON, "reason": "all of today"}
+    drawn = office.post(f"/v1/sites/{SITE}/draws:spotCheck", check)
+    assert drawn.status_code == 200, drawn.text
+    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_AD_HOC"}
     done = office.post(f"/v1/sites/{SITE}/reviews:assign", body)
     assert done.status_code == 200, done.text
     (review,) = done.json["reviews"]
@@ -91,13 +81,11 @@ def path_of(review: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-def test_a_conversation_is_marked_disputed_and_judged(
-    parts: Parts, office: Browser, urls: Mapping[str, str], language: str
-) -> None:
+def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Browser, language: str) -> None:
     words = texts(language.replace("-", "_"))
     warmth = "态度热情" if language == "zh-CN" else "Warmth"
     conversation = served(parts, office, "我的手机是13800138000，单子呢", PERSON)
-    review = assigned(office, urls, recorded(office, conversation))
+    review = assigned(office, recorded(office, conversation))
     path, first = path_of(review), reader(parts, review["reviewer"], language)
     assert f'href="{path}"' in first.get(f"/s/{SITE}/reviews?shown=ASSIGNED")
     assert f'href="{path}"' not in first.get(f"/s/{SITE}/reviews?shown=OVERDUE")
@@ -162,8 +150,9 @@ def test_a_conversation_is_marked_disputed_and_judged(
     assert words("review_state.ACKNOWLEDGED") in reviewed.get(second)
 
 
-def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser, urls: Mapping[str, str]) -> None:
-    end = {"startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-01T00:05:00Z"}
+def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> None:
+    now = datetime.now(UTC)
+    end = {"startTime": (now - timedelta(minutes=5)).isoformat(), "endTime": now.isoformat()}
     body = {
         "kind": "KIND_AUDIO",
         "subject": f"sites/{SITE}/conversations/q3-call",
@@ -171,7 +160,7 @@ def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser, urls: 
         "channel": "PHONE",
     }
     recording = office.post(f"/v1/sites/{SITE}/recordings", {**body, **end}).json["name"]
-    review = assigned(office, urls, recording)
+    review = assigned(office, recording)
     path, first = path_of(review), reader(parts, review["reviewer"], "en")
     room = first.get(path)
     assert first.post(path, room, {"open": "1"}).status_code == 422  # nothing has come of it yet
@@ -187,12 +176,10 @@ def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser, urls: 
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-def test_every_number_of_a_scorecard_leads_to_its_evidence(
-    parts: Parts, office: Browser, urls: Mapping[str, str], language: str
-) -> None:
+def test_every_number_of_a_scorecard_leads_to_its_evidence(parts: Parts, office: Browser, language: str) -> None:
     words, period = texts(language.replace("-", "_")), f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
     conversation = served(parts, office, "单子呢", PERSON)
-    review = assigned(office, urls, recorded(office, conversation))
+    review = assigned(office, recorded(office, conversation))
     reviewer = replace(office, token=token_of(parts, review["reviewer"], {SITE: frozenset({"reviewer"})}))
     marks = [{"criterion": one["id"], "mark": 9} for one in CRITERIA]
     assert reviewer.post(f"/v1/{review['name']}:submit", {"answers": marks}).status_code == 200

@@ -155,6 +155,16 @@ async def test_commands_on_one_conversation_apply_in_order(desk: Desk) -> None:
     assert versions == list(range(1, len(versions) + 1))
 
 
+async def test_commands_of_two_instances_on_one_conversation_lose_nothing(two: Desk) -> None:
+    name = (await two.customer().open()).name
+    words = [f"{number:02}" for number in range(40)]
+    customers = [two.customer(app=app) for app in (0, 1)]
+    await asyncio.gather(*(customers[number % 2].say(name, text) for number, text in enumerate(words)))
+    assert sorted(await messages(two, name)) == [*words, "hello"]
+    versions = [entry.version for entry in await two.history(name)]
+    assert versions == list(range(1, len(versions) + 1))
+
+
 async def test_a_reopened_conversation_takes_the_customers_next_words(desk: Desk) -> None:
     customer, boss = desk.customer("c-1"), desk.person("boss", "supervisor")
     first = (await customer.open("hello")).name

@@ -189,5 +189,5 @@ async def test_a_recording_that_came_before_its_conversation_ended_learns_whose_
 async def _of(whole: Whole, conversation: str) -> pb.Recording:
     """The recording of a conversation."""
     page = await whole.recordings.ListRecordings(api.ListRecordingsRequest(parent=f"sites/{SITE}"))
-    found: pb.Recording = next(one for one in page.recordings if one.subject.endswith(f"/{conversation}"))
-    return found
+    found: list[pb.Recording] = [one for one in page.recordings if one.subject.endswith(f"/{conversation}")]
+    return found[0]
