@@ -12,6 +12,7 @@ from kefu.qa.v1 import recording_service_pb2 as recording_api
 from kefu.qa.v1 import review_service_pb2 as api
 
 from tests.integration.qa.conftest import Qa
+from tests.integration.qa.drawn import as_drawn
 from tests.integration.qa.season import Season
 
 SERIES = "conversations"
@@ -20,18 +21,6 @@ KINDS = {
     review_pb2.Review.ORIGIN_RISK: "RISK",
     review_pb2.Review.ORIGIN_AD_HOC: "AD_HOC",
 }
-_DRAW = """
-INSERT INTO draws (site, draw_id, kind, starts_at, ends_at, cutoff, made_at, frame_sha256, frame_count, record, causes)
-VALUES ($1, 'test-' || $2, CASE $2 WHEN 'AD_HOC' THEN 'AD_HOC' ELSE 'RANDOM' END, 'epoch', 'epoch', 'epoch', 'epoch',
-    '', 0, '{}', '{}')
-ON CONFLICT DO NOTHING
-"""
-_SAMPLE = """
-INSERT INTO samples (site, draw_id, recording_id, kind, unit, person, channel, probability, frame_row)
-SELECT $1, 'test-' || $2, recording_id, $2, 'team', person, channel, 1, 0 FROM recordings
-WHERE site = $1 AND recording_id = ANY ($3::uuid[])
-ON CONFLICT DO NOTHING
-"""
 CRITERIA = (
     {"id": "warmth", "weight": 50.0, "comment_at": 4},
     {"id": "accuracy", "weight": 40.0},
@@ -94,10 +83,8 @@ class Room:
         return made.name
 
     async def draw(self, *recordings: str, kind: str = "RANDOM") -> None:
-        """As if a draw of this kind had these recordings, of a frame that held nothing else."""
-        ids = [name.rpartition("/")[2] for name in recordings]
-        await self.qa.database.execute(_DRAW, self.site, kind)
-        await self.qa.database.execute(_SAMPLE, self.site, kind, ids)
+        """As if a draw of this kind had these recordings."""
+        await as_drawn(self.qa.database.execute, self.site, kind, *recordings)
 
     async def assign(
         self, *recordings: str, series: str = SERIES, origin: Any = review_pb2.Review.ORIGIN_DRAWN
