@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
 import re
 import secrets
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
-from kefu.qa.v1 import draw_service_pb2 as draw_api
 from kefu.qa.v1 import recording_pb2, review_pb2
 from kefu.qa.v1 import recording_service_pb2 as api
 from kefu.qa.v1 import review_service_pb2 as review_api
@@ -22,12 +24,15 @@ from kefu.qa.v1 import scorecard_service_pb2 as card_api
 from playwright.sync_api import Page, expect
 
 from services.kit.access import Kind
+from services.kit.embedded import EmbeddedPostgres
 from services.qa import verify_draw
 from services.qa.domain.content import PART_BYTES, checksum_of
+from services.stack.infra import DATABASE
 from tests.browser.people import SITE, Person
 from tests.browser.scene import Scene
 from tests.browser.stack import Stack
 from tests.browser.test_pages import check
+from tests.integration.qa.drawn import as_drawn
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -91,6 +96,20 @@ def talk(stack: Stack) -> str:
     return conversation
 
 
+def drawn(stack: Stack, recordings: Sequence[str]) -> None:
+    """Put recordings into a draw, as if a week had passed."""
+
+    async def put() -> None:
+        connection = await asyncpg.connect(EmbeddedPostgres(stack.home.postgres).dsn(DATABASE))
+        try:
+            await as_drawn(connection.execute, SITE, "RANDOM", *recordings)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as beside:  # the browser's own loop is in this thread
+        beside.submit(lambda: asyncio.run(put())).result()
+
+
 def assign(stack: Stack, conversation: str) -> str:
     """A review of a conversation's recording by Li Min, by a rubric of two items; its id, or empty before qa heard."""
     scene = Scene(stack.home)
@@ -112,10 +131,9 @@ def assign(stack: Stack, conversation: str) -> str:
     written = review_api.CreateRubricRequest(parent=parent, rubric=rubric)
     name = boss.call(f"{service}/CreateRubric", written, review_pb2.Rubric).name
     chief.call(f"{service}/PublishRubric", review_api.PublishRubricRequest(name=name), review_pb2.Rubric)
-    check = draw_api.CreateSpotCheckRequest(parent=parent, number=500, days=1, reason="all of today")
-    boss.call("kefu.qa.v1.DrawService/CreateSpotCheck", check, draw_api.Draw)
+    drawn(stack, recordings)
     wanted = review_api.AssignReviewsRequest(
-        parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_AD_HOC
+        parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_DRAWN
     )
     made = boss.call(f"{service}/AssignReviews", wanted, review_api.AssignReviewsResponse)
     scene.close()

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from services.gateway.app import Parts, create_app
+from services.gateway.config import GatewayConfig
 from services.gateway.console.pages import console_blueprint, error_page
 from services.gateway.console.texts import texts
+from services.kit.embedded import EmbeddedPostgres, role_of
 from services.kit.testing.polling import eventually
 from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, add_account, token_of
 from tests.integration.gateway.test_care_pages import Reader
 from tests.integration.gateway.test_quality import employed, served
+from tests.integration.qa.drawn import as_drawn
 
 PERSON = "judged"
+Draw = Callable[[str], None]
 REVIEWERS = {"admin", "manager"}
 CRITERIA = [
     {"id": "warmth", "titleZh": "态度热情", "titleEn": "Warmth", "weight": 60, "commentAt": 4},
@@ -53,12 +61,25 @@ def reader(parts: Parts, user: str, language: str) -> Reader:
     return made
 
 
-def assigned(office: Browser, recording: str) -> dict[str, Any]:
-    """The review of a recording, which a spot check of everything has drawn."""
-    check = {"number": 500, "days": 1, "person": PERSON, "reason": "all of today"}
-    drawn = office.post(f"/v1/sites/{SITE}/draws:spotCheck", check)
-    assert drawn.status_code == 200, drawn.text
-    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_AD_HOC"}
+@pytest.fixture(scope="module")
+def draw(gateway_config: GatewayConfig, postgres: EmbeddedPostgres, portal: BlockingPortal) -> Draw:
+    """Puts a recording into a draw, as if a week had passed."""
+    url = postgres.dsn(urlsplit(gateway_config.database).path.strip("/"), user=role_of("qa"))
+
+    async def drawn(recording: str) -> None:
+        connection = await asyncpg.connect(url, server_settings={"kefu.sites": "*"})
+        try:
+            await as_drawn(connection.execute, SITE, "RANDOM", recording)
+        finally:
+            await connection.close()
+
+    return lambda recording: portal.call(drawn, recording)
+
+
+def assigned(office: Browser, draw: Draw, recording: str) -> dict[str, Any]:
+    """The review of a recording that was drawn."""
+    draw(recording)
+    body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_DRAWN"}
     done = office.post(f"/v1/sites/{SITE}/reviews:assign", body)
     assert done.status_code == 200, done.text
     (review,) = done.json["reviews"]
@@ -81,11 +102,11 @@ def path_of(review: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Browser, language: str) -> None:
+def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Browser, draw: Draw, language: str) -> None:
     words = texts(language.replace("-", "_"))
     warmth = "态度热情" if language == "zh-CN" else "Warmth"
     conversation = served(parts, office, "我的手机是13800138000，单子呢", PERSON)
-    review = assigned(office, recorded(office, conversation))
+    review = assigned(office, draw, recorded(office, conversation))
     path, first = path_of(review), reader(parts, review["reviewer"], language)
     assert f'href="{path}"' in first.get(f"/s/{SITE}/reviews?shown=ASSIGNED")
     assert f'href="{path}"' not in first.get(f"/s/{SITE}/reviews?shown=OVERDUE")
@@ -150,7 +171,7 @@ def test_a_conversation_is_marked_disputed_and_judged(parts: Parts, office: Brow
     assert words("review_state.ACKNOWLEDGED") in reviewed.get(second)
 
 
-def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> None:
+def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser, draw: Draw) -> None:
     now = datetime.now(UTC)
     end = {"startTime": (now - timedelta(minutes=5)).isoformat(), "endTime": now.isoformat()}
     body = {
@@ -160,7 +181,7 @@ def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> Non
         "channel": "PHONE",
     }
     recording = office.post(f"/v1/sites/{SITE}/recordings", {**body, **end}).json["name"]
-    review = assigned(office, recording)
+    review = assigned(office, draw, recording)
     path, first = path_of(review), reader(parts, review["reviewer"], "en")
     room = first.get(path)
     assert first.post(path, room, {"open": "1"}).status_code == 422  # nothing has come of it yet
@@ -176,10 +197,12 @@ def test_what_waits_is_the_reviewers_alone(parts: Parts, office: Browser) -> Non
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-def test_every_number_of_a_scorecard_leads_to_its_evidence(parts: Parts, office: Browser, language: str) -> None:
+def test_every_number_of_a_scorecard_leads_to_its_evidence(
+    parts: Parts, office: Browser, draw: Draw, language: str
+) -> None:
     words, period = texts(language.replace("-", "_")), f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m}"
     conversation = served(parts, office, "单子呢", PERSON)
-    review = assigned(office, recorded(office, conversation))
+    review = assigned(office, draw, recorded(office, conversation))
     reviewer = replace(office, token=token_of(parts, review["reviewer"], {SITE: frozenset({"reviewer"})}))
     marks = [{"criterion": one["id"], "mark": 9} for one in CRITERIA]
     assert reviewer.post(f"/v1/{review['name']}:submit", {"answers": marks}).status_code == 200

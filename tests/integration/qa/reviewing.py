@@ -11,8 +11,8 @@ from kefu.qa.v1 import recording_pb2, review_pb2
 from kefu.qa.v1 import recording_service_pb2 as recording_api
 from kefu.qa.v1 import review_service_pb2 as api
 
-from services.kit.db import Database
 from tests.integration.qa.conftest import Qa
+from tests.integration.qa.drawn import as_drawn
 from tests.integration.qa.season import Season
 
 SERIES = "conversations"
@@ -21,18 +21,6 @@ KINDS = {
     review_pb2.Review.ORIGIN_RISK: "RISK",
     review_pb2.Review.ORIGIN_AD_HOC: "AD_HOC",
 }
-_DRAW = """
-INSERT INTO draws (site, draw_id, kind, starts_at, ends_at, cutoff, made_at, frame_sha256, frame_count, record, causes)
-VALUES ($1, 'test-' || $2, CASE $2 WHEN 'AD_HOC' THEN 'AD_HOC' ELSE 'RANDOM' END, 'epoch', 'epoch', 'epoch', 'epoch',
-    '', 0, '{}', '{}')
-ON CONFLICT DO NOTHING
-"""
-_SAMPLE = """
-INSERT INTO samples (site, draw_id, recording_id, kind, unit, person, channel, probability, frame_row)
-SELECT $1, 'test-' || $2, recording_id, $2, 'team', person, channel, 1, 0 FROM recordings
-WHERE site = $1 AND recording_id = ANY ($3::uuid[])
-ON CONFLICT DO NOTHING
-"""
 CRITERIA = (
     {"id": "warmth", "weight": 50.0, "comment_at": 4},
     {"id": "accuracy", "weight": 40.0},
@@ -50,14 +38,6 @@ def answers(**marks: int | None) -> list[review_pb2.Answer]:
         review_pb2.Answer(criterion=id_, mark=mark, comment="heard twice" if mark is not None and mark < 6 else "")
         for id_, mark in marks.items()
     ]
-
-
-async def drawn(database: Database, *recordings: str, kind: str = "RANDOM") -> None:
-    """As if a draw of this kind had these recordings of one site, of a frame that held nothing else."""
-    for name in recordings:
-        _, site, _, id_ = name.split("/")
-        await database.execute(_DRAW, site, kind)
-        await database.execute(_SAMPLE, site, kind, [id_])
 
 
 class Room:
@@ -104,7 +84,7 @@ class Room:
 
     async def draw(self, *recordings: str, kind: str = "RANDOM") -> None:
         """As if a draw of this kind had these recordings."""
-        await drawn(self.qa.database, *recordings, kind=kind)
+        await as_drawn(self.qa.database.execute, self.site, kind, *recordings)
 
     async def assign(
         self, *recordings: str, series: str = SERIES, origin: Any = review_pb2.Review.ORIGIN_DRAWN
