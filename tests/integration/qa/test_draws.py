@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
@@ -10,12 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import pytest_asyncio
 from kefu.qa.v1 import draw_service_pb2 as api
-from kefu.qa.v1 import review_pb2
-from kefu.qa.v1 import review_service_pb2 as review_api
 
 from services.kit.db import Database
 from services.kit.errors import Aborted, FailedPrecondition, PermissionDenied
@@ -23,12 +19,9 @@ from services.policy.desk import SiteProfiles
 from services.policy.profile import Profile
 from services.qa import verify_draw
 from services.qa.commands.draws import Prepared
-from services.qa.domain import frame, weeks
+from services.qa.domain import weeks
 from services.qa.store import conversations, members
-from services.qa.store.frames import KEPT, Frames
-from services.qa.store.objects import Objects
 from tests.integration.qa.conftest import LIVE, SITE, Qa
-from tests.integration.qa.reviewing import Room
 
 SERVICES = ("qa",)
 NOW = datetime(2026, 11, 11, 4, tzinfo=UTC)
@@ -233,7 +226,7 @@ async def test_each_agent_gets_their_number_and_whoever_left_owes_none(
 ) -> None:
     start, end = week
     settings = dict(site.profile.settings) | {"sampling.scope": "AGENT", "sampling.per_week": 4}
-    site.profile = _with(site.profile, settings)
+    site.profile = with_(site.profile, settings)
     await site.people(busy=True, idle=True, gone=False)
     await site.commit(NOW)
     for number in range(20):
@@ -252,7 +245,7 @@ async def test_each_agent_gets_their_number_and_whoever_left_owes_none(
 
 async def test_each_supervisors_team_is_a_unit(site: Weeks, week: tuple[datetime, datetime]) -> None:
     start, end = week
-    site.profile = _with(site.profile, dict(site.profile.settings) | {"sampling.scope": "SUPERVISOR"})
+    site.profile = with_(site.profile, dict(site.profile.settings) | {"sampling.scope": "SUPERVISOR"})
     await site.people(a=True, b=True, c=True)
     for person, team in (("a", "s1"), ("b", "s1"), ("c", "s2")):
         await site.team(person, team)
@@ -267,7 +260,7 @@ async def test_each_supervisors_team_is_a_unit(site: Weeks, week: tuple[datetime
 
 async def test_who_has_no_team_makes_a_unit_that_owes_nothing(site: Weeks, week: tuple[datetime, datetime]) -> None:
     start, end = week
-    site.profile = _with(site.profile, dict(site.profile.settings) | {"sampling.scope": "SUPERVISOR"})
+    site.profile = with_(site.profile, dict(site.profile.settings) | {"sampling.scope": "SUPERVISOR"})
     await site.people(a=True)
     await site.commit(NOW)
     await site.record("a", start + timedelta(hours=1))
@@ -278,7 +271,7 @@ async def test_who_has_no_team_makes_a_unit_that_owes_nothing(site: Weeks, week:
 
 async def test_extras_at_risk_are_drawn_apart(site: Weeks, week: tuple[datetime, datetime], tmp_path: Path) -> None:
     start, end = week
-    site.profile = _with(site.profile, dict(site.profile.settings) | {"sampling.risk_per_week": 3})
+    site.profile = with_(site.profile, dict(site.profile.settings) | {"sampling.risk_per_week": 3})
     await site.commit(NOW)
     for number in range(30):
         await site.record("p1", start + timedelta(hours=number + 1), rating=1 if number % 3 == 0 else 5)
@@ -297,7 +290,7 @@ async def test_a_rating_just_below_the_sites_floor_is_a_sign_of_trouble(
     start, end = week
     settings = dict(site.profile.settings) | {"sampling.risk_per_week": 1, "sampling.per_week": 1}
     assert site.profile.rating is not None
-    site.profile = replace(_with(site.profile, settings), rating=replace(site.profile.rating, floor=4.2))
+    site.profile = replace(with_(site.profile, settings), rating=replace(site.profile.rating, floor=4.2))
     await site.commit(NOW)
     for number in range(2):
         await site.record("p1", start + timedelta(hours=number + 1), rating=4)
@@ -375,97 +368,5 @@ async def test_of_two_spot_checks_at_once_one_is_told_to_repeat_and_a_failure_sp
     assert await keep(again) == "spot-2"
 
 
-async def test_what_was_reviewed_is_not_replaced(site: Weeks, week: tuple[datetime, datetime], tmp_path: Path) -> None:
-    start, end = week
-    await site.commit(NOW)
-    for number in range(12):
-        await site.record("ann", start + timedelta(hours=number + 1))
-    made = await site.draw(end + timedelta(hours=1))
-    assert made
-    room = Room(site.qa, SITE)
-    await room.rubric(series="replaced")
-    await room.member("rob", reviewer=True)
-    heard, lost, free = (await site.samples(made))[:3]
-    assigned = await room.reviews().AssignReviews(_assign(room, heard, lost))
-    by_recording = {one.recording: one for one in assigned.reviews}
-    await room.submit(by_recording[heard.recording], warmth=8, accuracy=8, farewell=8)
-    with pytest.raises(FailedPrecondition, match="reviewed before"):
-        await site.qa.draws().ReplaceSample(api.ReplaceSampleRequest(name=heard.name, reason="NO_CONTENT"))
-    for sample in (lost, free):
-        await site.qa.draws().ReplaceSample(api.ReplaceSampleRequest(name=sample.name, reason="NO_CONTENT"))
-    with pytest.raises(FailedPrecondition, match="or it was replaced"):
-        await room.reviews().AssignReviews(_assign(room, free))
-    undrawn = await site.record("ann", start + timedelta(days=1))
-    with pytest.raises(FailedPrecondition, match="no draw has it"):
-        await room.reviews().AssignReviews(_assign(room, api.Sample(recording=f"sites/{SITE}/recordings/{undrawn}")))
-
-
-async def test_what_is_drawn_is_assigned_by_itself_once_to_each_in_turn(
-    site: Weeks, week: tuple[datetime, datetime], database: Database
-) -> None:
-    start, end = week
-    site.profile = _with(site.profile, dict(site.profile.settings) | {"review.rubric": "replaced"})
-    await site.commit(NOW)
-    for number in range(12):
-        await site.record("ann" if number % 2 else "rob", start + timedelta(hours=number + 1))
-    made = await site.draw(end + timedelta(hours=1))
-    assert made
-    room, reviews = Room(site.qa, SITE), site.qa.parts.judging.reviews
-
-    async def assign() -> list[review_pb2.Review]:
-        async with database.transaction(sites=[SITE]) as tx:
-            await reviews.assign_drawn(tx, site.profile, actor="draws")
-        return list((await room.reviews().ListReviews(review_api.ListReviewsRequest(parent=room.parent))).reviews)
-
-    for reviewer in ("rob", "sue"):
-        await room.member(reviewer, reviewer=True)
-    assert await assign() == [], "no rubric is published yet"
-    await room.rubric(series="replaced")
-    one = "SELECT recording_id FROM samples LIMIT 1"
-    await database.execute(f"UPDATE recordings SET kind = 'AUDIO' WHERE recording_id IN ({one})")
-    assert len(await assign()) == 4, "one waits for its sound"
-    await database.execute("UPDATE recordings SET sha256 = 'come' WHERE kind = 'AUDIO'")
-    found = await assign()
-    assert {one.recording for one in found} == {one.recording for one in await site.samples(made)}
-    assert {one.origin for one in found} == {review_pb2.Review.ORIGIN_DRAWN}
-    assert all(one.reviewer != one.person for one in found)
-    assert await assign() == found, "again changes nothing"
-    gone = (await site.samples(made))[0]
-    await site.qa.draws().ReplaceSample(api.ReplaceSampleRequest(name=gone.name, reason="NO_CONTENT"))
-    after = await assign()
-    assert gone.recording not in {one.recording for one in after}, "nobody owes a review of what is not there"
-    assert len(after) == 5, "and another one takes its place"
-
-
-def _assign(room: Room, *samples: api.Sample) -> review_api.AssignReviewsRequest:
-    return review_api.AssignReviewsRequest(
-        parent=room.parent,
-        recordings=[one.recording for one in samples],
-        series="replaced",
-        origin=review_pb2.Review.ORIGIN_DRAWN,
-    )
-
-
-async def test_frames_that_were_read_do_not_fill_the_disk(site: Weeks, database: Database, tmp_path: Path) -> None:
-    found = []
-    kept = Frames(Objects((tmp_path / "objects").as_uri()), tmp_path / "scratch")
-    for number in range(KEPT + 3):
-        rows = frame.Rows(*(np.zeros(1, kind) for kind in frame.COLUMNS.values()))
-        made = await kept.save({"site": str(number)}, rows, units=["u"], people=["p"], channels=["c"])
-        found.append(made.sha256)
-    assert len(list((tmp_path / "scratch").iterdir())) == KEPT
-    assert [(await kept.open(sha256)).header["site"] for sha256 in found] == [str(n) for n in range(KEPT + 3)]
-    assert len(list((tmp_path / "scratch").iterdir())) == KEPT
-
-
-async def test_two_who_fetch_one_object_at_once_get_it_whole(tmp_path: Path) -> None:
-    objects, content = Objects((tmp_path / "objects").as_uri()), bytes(range(256)) * 200_000
-    await objects.put("frames/one", content)
-    await asyncio.gather(*(objects.fetch("frames/one", tmp_path / "one") for _ in range(4)))
-    assert (tmp_path / "one").read_bytes() == content
-    kept = await asyncio.to_thread(lambda: [one.name for one in tmp_path.iterdir()])
-    assert not [name for name in kept if name.startswith(".")], "no draft is left"
-
-
-def _with(profile: Profile, settings: dict[str, object]) -> Profile:
+def with_(profile: Profile, settings: dict[str, object]) -> Profile:
     return replace(profile, settings=settings)
