@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing as mp
 import os
 import signal
@@ -53,13 +54,21 @@ class Team:
     """`workers` searchers on one problem for at most `seconds`."""
 
     def __init__(
-        self, build: Build, *, workers: int, seed: int, seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        build: Build,
+        *,
+        workers: int,
+        seed: int,
+        seconds: float,
+        tick: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._build, self._workers, self._seed, self._seconds, self._clock = build, workers, seed, seconds, clock
+        self._build, self._workers, self._seed, self._clock = build, workers, seed, clock
+        self._seconds, self._tick = seconds, tick
         self.best = Progress()
 
     def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
-        """Search and yield whenever the best changes; closing the iterator ends the search, `best` stays.
+        """Search and yield whenever the best changes, and at least every `tick` seconds; closing the iterator ends the search, `best` stays.
 
         Raises ImpossibleError when somebody's rules leave no roster, ValueError when one of `start` breaks a rule.
         """
@@ -77,9 +86,12 @@ class Team:
                 ends[here] = process
             while ends and not self.best.proved:
                 left = began + self._seconds - self._clock()
-                ready = wait(list(ends), timeout=left) if left > 0 else []
-                if not ready:
+                if left <= 0:
                     return
+                ready = wait(list(ends), timeout=min(left, self._tick))
+                if not ready:
+                    self.best.seconds = self._clock() - began
+                    yield self.best
                 for end in ready:
                     assert isinstance(end, Connection)
                     try:
