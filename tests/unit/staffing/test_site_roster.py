@@ -20,6 +20,7 @@ from services.staffing.roster.check.verdict import UnreadableError
 from services.staffing.roster.errors import ImpossibleError
 from services.staffing.roster.search.explorer import Explorer
 from services.staffing.roster.site import document, pricing
+from services.staffing.roster.site import words as site_words
 from services.staffing.roster.site.conflict import relaxed
 from services.staffing.roster.site.rules import Week
 
@@ -58,7 +59,7 @@ def problem(**changes: Any) -> dict[str, Any]:
 
 
 def week(words: dict[str, Any]) -> Week:
-    return document.week(msgspec.json.decode(json.dumps(words), type=document.Problem))
+    return document.week(msgspec.json.decode(json.dumps(words), type=site_words.Problem))
 
 
 def solve(words: dict[str, Any], rounds: int = 1) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def test_the_path_finds_the_least_of_every_roster(changes: dict[str, Any]) -> No
 
     def value(works: list[site.Work]) -> float:
         alone = sum(site.costs(words, person, works).values())
-        return alone + sum(prices[quarter, 0] for work in works for quarter in work.quarters)
+        return alone + float(sum(prices[quarter, 0] for work in works for quarter in work.quarters))
 
     least = min(value(works) for works in every_roster(words, person))
     found = pricing.problem(week(words)).pricer.price(0, prices.reshape(-1))

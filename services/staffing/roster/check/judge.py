@@ -46,7 +46,7 @@ def judge_site(problem: Mapping[str, Any], document: Mapping[str, Any], path: Pa
         rosters = site.works(document["roster"])
         certificate, slots, proved = document.get("certificate"), (problem["days"] + 1) * 96, None
         said = site.broken(problem, rosters)
-        missing = {person["id"]: [] for person in problem["people"] if person["id"] not in rosters}
+        missing: site.Rosters = {person["id"]: [] for person in problem["people"] if person["id"] not in rosters}
         costs = site.objective(problem, {**rosters, **missing})
         if certificate is not None:
             rows = _prices(path, certificate, problem["activities"], slots)

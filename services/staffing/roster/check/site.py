@@ -1,4 +1,4 @@
-"""Rosters of a site judged by the rules of its problem document, every figure found again from the shifts themselves."""
+"""Rosters of a site judged by the rules of its problem document, every figure found again from the shifts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def works(roster: Mapping[str, Any]) -> dict[str, list[Work]]:
     """The shifts of a solution document. Raises ValueError, KeyError or TypeError for one of another form."""
-    found = {}
+    found: dict[str, list[Work]] = {}
     for name, shifts in roster.items():
         found[name] = []
         for one in shifts:
@@ -125,7 +125,8 @@ def _rests(
     ends = [before, *(work.end for work in shifts)]
     for end, work in zip(ends, shifts, strict=False):
         if work.start - end < limits["between_minutes"]:
-            yield f"{(work.start - end) / 60:g} h free before {when(first, work.start)}, at least {limits['between_minutes'] / 60:g} h"
+            least = f"at least {limits['between_minutes'] / 60:g} h"
+            yield f"{(work.start - end) / 60:g} h free before {when(first, work.start)}, {least}"
     run, last = int(person.get("run", 0)), -1
     for work in shifts:
         run = run + 1 if work.day == last + 1 else 1

@@ -115,7 +115,8 @@ def _options(
         for name in person["activities"]:
             row = prices[name][first : first + length]
             pauses = range(lead // QUARTER, length - (rest + lead) // QUARTER + 1) if rest else (0,)
-            least = min(least, min(float(row.sum() - row[at : at + rest // QUARTER].sum()) for at in pauses))
+            worked = [float(row.sum() - row[at : at + rest // QUARTER].sum()) for at in pauses]
+            least = min(least, *worked)
         yield shift["start"], shift["start"] + shift["minutes"], shift["minutes"] - rest, alone + least
 
 

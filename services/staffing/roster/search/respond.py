@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -13,13 +13,16 @@ ROUNDS: Final = 12
 """Rounds at most; the last ones hardly gain."""
 
 
-def respond(problem: Problem, random: np.random.Generator, stop: Callable[[], bool]) -> list[Roster] | None:
+def respond(
+    problem: Problem, random: np.random.Generator, stop: Callable[[], bool], begin: Mapping[int, Roster] | None = None
+) -> list[Roster] | None:
     """Rosters of everybody that nobody alone can better; None when stopped before everybody has one.
 
-    A roster uses a cell once, so that what one person more costs in each cell prices it exactly.
+    `begin` are rosters that some have already, by position. A roster uses a cell once, so that what one person more
+    costs in each cell prices it exactly.
     """
-    found: dict[int, Roster] = {}
-    used = np.zeros(problem.cells, dtype=np.int64)
+    found = dict(begin or {})
+    used = problem.used(list(found.values()))
     cost = np.inf
     for _ in range(ROUNDS):
         for position in random.permutation(len(problem.kinds)):

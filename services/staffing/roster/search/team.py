@@ -68,7 +68,9 @@ class Team:
         self.best = Progress()
 
     def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
-        """Search and yield whenever the best changes, and at least every `tick` seconds; closing the iterator ends the search, `best` stays.
+        """Search and yield whenever the best changes, and at least every `tick` seconds.
+
+        Closing the iterator ends the search, `best` stays.
 
         Raises ImpossibleError when somebody's rules leave no roster, ValueError when one of `start` breaks a rule.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,77 +13,7 @@ from services.staffing.files.table import FileRefusedError
 from services.staffing.roster.cover import Array, Counts
 from services.staffing.roster.site.pricing import Kinds
 from services.staffing.roster.site.rules import DAY, QUARTER, Limits, Person, Shift, Trainee, Week, Weights, Wish
-
-OFF: Final = "OFF"
-ANY: Final = "ANY"
-FORMAT: Final = "site"
-
-
-class ShiftWords(msgspec.Struct, forbid_unknown_fields=True):
-    """A shift that may be worked on any day; minutes."""
-
-    id: str
-    start: int
-    minutes: int
-    break_minutes: int = 0
-    break_lead: int = 0
-
-
-class WishWords(msgspec.Struct, forbid_unknown_fields=True):
-    """A wish; `shift` is an id, "OFF" or "ANY"."""
-
-    day: int
-    shift: str
-    weight: int
-
-
-class PersonWords(msgspec.Struct, forbid_unknown_fields=True):
-    """Somebody to roster; minutes a week; days from 0; `fixed` and `published` by day, a shift's id or "OFF"."""
-
-    id: str
-    activities: list[str]
-    least_minutes: int
-    most_minutes: int
-    leave: list[int] = []
-    fixed: dict[int, str] = {}
-    wishes: list[WishWords] = []
-    published: dict[int, str] = {}
-    past: int = 0
-    run: int = 0
-    free: int = 7 * DAY
-
-
-class TraineeWords(msgspec.Struct, forbid_unknown_fields=True):
-    """Somebody who works a mentor's shifts."""
-
-    id: str
-    mentor: str
-    leave: list[int] = []
-
-
-class LimitWords(msgspec.Struct, forbid_unknown_fields=True):
-    """The site's hard rules."""
-
-    weekly_rest_minutes: int
-    between_minutes: int
-    days_in_row: int
-
-
-class Problem(msgspec.Struct, forbid_unknown_fields=True):
-    """A site's problem; `need` is by activity a list of [quarter hour, people]."""
-
-    site: str
-    first_day: str
-    days: int
-    limits: LimitWords
-    shifts: list[ShiftWords]
-    activities: list[str]
-    people: list[PersonWords]
-    need: dict[str, list[tuple[int, int]]]
-    weights: dict[str, int]
-    trainees: list[TraineeWords] = []
-    holidays: list[int] = []
-    format: str = FORMAT
+from services.staffing.roster.site.words import ANY, OFF, PersonWords, Problem, ShiftWords
 
 
 def read(path: Path) -> Week:
@@ -106,10 +36,10 @@ def week(words: Problem) -> Week:
     activities = {name: position for position, name in enumerate(words.activities)}
     need = np.zeros(((words.days + 1) * DAY // QUARTER, len(activities)), dtype=np.int64)
     for name, cells in words.need.items():
-        for slot, people in cells:
-            if name not in activities or not 0 <= slot < len(need) or not 0 <= people <= 10_000:
-                raise ValueError(f"need of {name} in quarter hour {slot} is {people}: outside the problem")
-            need[slot, activities[name]] = people
+        for slot, number in cells:
+            if name not in activities or not 0 <= slot < len(need) or not 0 <= number <= 10_000:
+                raise ValueError(f"need of {name} in quarter hour {slot} is {number}: outside the problem")
+            need[slot, activities[name]] = number
     people = [_person(one, activities, numbers, words.days) for one in words.people]
     known = {one.id for one in people}
     if not people or len(known) < len(people):

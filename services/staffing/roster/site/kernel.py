@@ -23,7 +23,7 @@ def closed(free, rested, weekly_rest):  # type: ignore[no-untyped-def]  # pragma
 
 
 @njit(cache=True)
-def completions(cost, off, unsocial, starts, paid, free, after_off, after_work, short, fair, rules):  # type: ignore[no-untyped-def]  # pragma: no cover
+def completions(cost, off, unsocial, starts, paid, free, after_off, after_work, short, fair, rules):  # type: ignore[no-untyped-def]  # pragma: no cover  # noqa: PLR0912 - one loop, compiled
     """Least cost from a day on, by day, free time, days in a row, rested, paid units and unsocial shifts.
 
     `cost` of working a shift on a day, `off` of a free day, `short` by week and units, `fair` by unsocial shifts.
@@ -75,7 +75,7 @@ def completions(cost, off, unsocial, starts, paid, free, after_off, after_work, 
 
 
 @njit(cache=True)
-def trace(table, first, run, cost, off, unsocial, starts, paid, free, after_off, after_work, short, fair, rules):  # type: ignore[no-untyped-def]  # pragma: no cover
+def trace(table, first, run, cost, off, unsocial, starts, paid, free, after_off, after_work, short, fair, rules):  # type: ignore[no-untyped-def]  # pragma: no cover  # noqa: PLR0912 - likewise
     """The shift of each day on a path of least cost, -1 for a day off."""
     weekly_rest, between, most_row = rules
     days, shifts = cost.shape

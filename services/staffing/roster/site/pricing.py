@@ -109,7 +109,7 @@ class SitePricer:
         week = self._week
         sums = np.vstack([np.zeros((1, table.shape[1])), np.cumsum(table, axis=0)])[:, list(person.activities)]
         first = np.arange(week.days) * (DAY // QUARTER)
-        found = np.empty((week.days, len(week.shifts)))
+        least = np.empty((week.days, len(week.shifts)))
         picks = np.empty((week.days, len(week.shifts), 2), dtype=np.int64)
         for number, shift in enumerate(week.shifts):
             begin, length, rest = first + shift.start // QUARTER, shift.minutes // QUARTER, shift.rest // QUARTER
@@ -122,7 +122,7 @@ class SitePricer:
                 value -= np.take_along_axis(pause, dearest[:, None, :], axis=1)[:, 0]
             activity = value.argmin(axis=1)
             days = np.arange(week.days)
-            found[:, number] = value[days, activity]
+            least[:, number] = value[days, activity]
             picks[:, number, 0] = activity
             picks[:, number, 1] = offsets[dearest[days, activity]] if rest else length
 
@@ -132,9 +132,10 @@ class SitePricer:
             slots = np.arange(shift.minutes // QUARTER)
             slots = slots[(slots < at) | (slots >= at + shift.rest // QUARTER)]
             begin = day * (DAY // QUARTER) + shift.start // QUARTER
-            return (begin + slots) * table.shape[1] + person.activities[activity]
+            found: Counts = (begin + slots) * table.shape[1] + person.activities[activity]
+            return found
 
-        return found, cells
+        return least, cells
 
     def _least(self, person: Person, kind: int, effective: Array) -> tuple[float, Counts]:
         week, frees, weights = self._week, self._frees, self._week.weights
