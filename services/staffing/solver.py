@@ -85,6 +85,7 @@ class Solver:
             seed=row["seed"],
             seconds=row["seconds"],
             tick=TICK_SECONDS,
+            once_ready=True,
         )
         team.best.cost, team.best.rosters = cost, start
 
@@ -104,12 +105,12 @@ class Solver:
 
     async def _follow(self, team: Any, start: Any, key: tuple[str, str, str], solution: Any) -> bool:
         """Keep what the searchers find about once a second; whether somebody asked to end. Raises LeaseLostError."""
-        kept, said = -math.inf, math.inf
+        kept, said, now = -math.inf, math.inf, asyncio.get_running_loop().time
         with closing(team.run(start)) as steps:
             while True:
                 step = await asyncio.to_thread(next, steps, None)
                 best = team.best
-                if step is not None and best.seconds - kept < TICK_SECONDS and not best.proved:
+                if step is not None and now() - kept < TICK_SECONDS and not best.proved:
                     continue
                 better = json.dumps(solution()) if best.cost < said else None
                 async with self._database.transaction(sites=[key[0]]) as tx:
@@ -118,7 +119,7 @@ class Solver:
                     tx.hint(WATCHED)
                 if asked is None:
                     raise LeaseLostError
-                kept, said = best.seconds, best.cost
+                kept, said = now(), best.cost
                 if step is None or asked:
                     return bool(asked and step is not None)
 
