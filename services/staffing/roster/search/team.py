@@ -51,7 +51,7 @@ class Progress:
 
 
 class Team:
-    """`workers` searchers on one problem for at most `seconds`; `once_ready` counts from when the first one searches."""
+    """`workers` searchers on one problem for at most `seconds`; `once_ready`: from when the first one searches."""
 
     def __init__(
         self,
