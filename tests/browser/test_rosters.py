@@ -63,7 +63,7 @@ def test_a_roster_from_the_question_to_publishing(
             people = 4 if 40 <= quarter < 60 else 2
             lines.append(f"{first + timedelta(days=day)} {quarter // 4:02}:{quarter % 4 * 15:02},GENERAL,{people}")
     page.locator("#requirements").fill("\n".join(lines))
-    page.locator("#seconds").fill("12")
+    page.locator("#seconds").fill("20")
     page.get_by_role("button", name=person.words("roster.search"), exact=True).click()
     expect(page.locator("#state")).to_have_text(person.words("roster_state.RUNNING"), timeout=60_000)
     expect(page.locator("progress")).to_be_visible()

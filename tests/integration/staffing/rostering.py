@@ -101,10 +101,12 @@ class Planner:
     async def create(self, first: date, *, people: int = 2, seconds: int = 3, **fields: Any) -> roster_pb2.RosterRun:
         """A search for a week with `people` GENERAL from 9 to 18 on working days, one on Saturday."""
         run = roster_pb2.RosterRun(first_day=first.isoformat(), days=7, seconds=seconds, seed=1)
-        request = api.CreateRosterRunRequest(
-            parent=PARENT,
-            **({"requirements": list(requirements(first, people)), "request_id": fresh(), "roster_run": run} | fields),
-        )
+        asked: dict[str, Any] = {
+            "requirements": list(requirements(first, people)),
+            "request_id": fresh(),
+            "roster_run": run,
+        }
+        request = api.CreateRosterRunRequest(parent=PARENT, **(asked | fields))
         made: roster_pb2.RosterRun = await self.stub().CreateRosterRun(request)
         return made
 

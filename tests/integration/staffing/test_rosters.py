@@ -36,7 +36,7 @@ async def run(planner: Planner) -> pb.RosterRun:
     await planner.contract("chen", pb.DayMark(day=str(first + timedelta(days=1)), kind=pb.DayMark.KIND_LEAVE))
     wish = pb.DayMark(day=str(first + timedelta(days=4)), kind=pb.DayMark.KIND_WISH, shift="OFF", weight=900)
     await planner.contract("ding", wish)
-    return await planner.solved(first, seconds=8)
+    return await planner.solved(first, seconds=15)
 
 
 async def test_a_run_ends_with_a_roster_a_bound_and_a_certificate(planner: Planner, run: pb.RosterRun) -> None:

@@ -61,7 +61,7 @@ class Explorer:
 
     def begin(self) -> None:
         """A first roster, at once or from a rough relaxation, then the bound and the prices that prove it."""
-        for _ in range(RESPONSES if self._problem.crowded else 0):
+        for _ in range(RESPONSES if self._problem.crowded and self.best is None else 0):
             responded = respond(self._problem, self._random, self._stop)
             if responded is not None:
                 self.accept(responded)
