@@ -24,6 +24,7 @@ Exit codes: 0 well, 1 something is wrong (the text says what to do), 2 wrong usa
 LAZY: dict[str, tuple[str, str]] = {
     "serve": ("services.stack.commands.run", "serve"),
     "work": ("services.stack.commands.run", "work"),
+    "solve": ("services.stack.commands.run", "solve"),
     "migrate": ("services.stack.commands.run", "migrate"),
     "check-config": ("services.stack.commands.run", "check_config"),
     "profile": ("services.policy.cli", "profile"),
@@ -52,13 +53,14 @@ LAZY: dict[str, tuple[str, str]] = {
 SHORT: dict[str, str] = {
     "serve": "run one service",
     "work": "run the worker of one service",
+    "solve": "search for the rosters that planners ask for",
     "migrate": "bring a service's schema up to date",
     "check-config": "check a service's settings without starting it",
     "profile": "check, show and compare the sites' rules",
     "simulate": "replay a recorded call log in virtual time",
     "forecast": "forecast contacts and handling times from a history",
     "staff": "people needed for a service level, simulated",
-    "import": "take purchase histories of other systems over",
+    "import": "take people and purchase histories of other systems over",
     "crm": "check the ledger of points, report on customer relations",
     "qa": "draw recordings for review, run a draw again",
     "roster": "rosters with a proof of how good they are",
@@ -79,7 +81,7 @@ SHORT: dict[str, str] = {
 }
 SECTIONS: dict[str, tuple[str, ...]] = {
     "On this machine": ("up", "down", "status", "logs", "reset"),
-    "Run": ("serve", "work", "migrate", "check-config"),
+    "Run": ("serve", "work", "solve", "migrate", "check-config"),
     "In a cluster": ("secrets", "account", "smoke"),
     "Rules and replays": ("profile", "simulate"),
     "Plan": ("forecast", "staff", "roster"),

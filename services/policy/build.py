@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kefu.policy.v1 import profile_pb2, service_pb2, sla_pb2
+from kefu.policy.v1 import profile_pb2, service_pb2, sla_pb2, staff_pb2
 
 from services.policy import profile as view
 from services.policy import schema
@@ -49,9 +49,35 @@ def build(message: profile_pb2.SiteProfile, version: str) -> view.Profile:
         presence=view.Presence(
             _optional(message.presence, "off_post_min"), _optional(message.presence, "break_allowance_min")
         ),
+        roster=_roster(message.roster),
         every_second=Calendar(zone, always_open=True),
         settings=_settings(message),
     )
+
+
+def _roster(message: staff_pb2.RosterPolicy) -> view.Rostering:
+    return view.Rostering(
+        weekly_rest_h=max(message.weekly_rest_min_h, message.legal_floor_h),
+        rest_between_h=message.rest_between_h,
+        most_days_in_row=message.most_days_in_row or 6,
+        most_hours_week=message.most_hours_week or 44,
+        change_notice_h=message.change_notice_h,
+        supervisor_present=message.supervisor_present,
+        shifts=tuple(_shifts(one) for one in message.shifts),
+    )
+
+
+def _shifts(pattern: staff_pb2.ShiftPattern) -> view.ShiftPattern:
+    first = minutes_of(getattr(pattern, "from"))
+    last = minutes_of(pattern.to) if pattern.to else first
+    starts = tuple(range(first, last + 1, pattern.every_min or 60))
+    return view.ShiftPattern(pattern.id, starts, pattern.minutes, pattern.break_min)
+
+
+def minutes_of(text: str) -> int:
+    """Minutes after midnight of HH:MM."""
+    hours, minutes = text.split(":")
+    return 60 * int(hours) + int(minutes)
 
 
 def in_force_from(message: profile_pb2.SiteProfile) -> datetime:

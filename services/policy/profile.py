@@ -156,6 +156,29 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
+class ShiftPattern:
+    """Shifts of one length; `starts` in minutes after midnight, `minutes` with the unpaid break."""
+
+    id: str
+    starts: tuple[int, ...]
+    minutes: int
+    break_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rostering:
+    """Hard rules of rosters. `weekly_rest_h` is the site's or the law's, whichever is more."""
+
+    weekly_rest_h: int
+    rest_between_h: int
+    most_days_in_row: int
+    most_hours_week: int
+    change_notice_h: int
+    supervisor_present: bool
+    shifts: tuple[ShiftPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One site's rules in one version. Judge a moment by the version in force then: `ProfileSet.at(site, instant)`."""
 
@@ -178,6 +201,7 @@ class Profile:
     bot: Bot
     telephony: Telephony | None
     presence: Presence
+    roster: Rostering
     every_second: Calendar
     """The calendar that is always open, in the site's time zone."""
     settings: Mapping[str, object]

@@ -23,6 +23,8 @@ OFFSETS: Mapping[str, int] = {
     "intake metrics": 11,
     "staffing": 20,
     "staffing metrics": 21,
+    "solver": 22,
+    "solver metrics": 23,
     "crm": 30,
     "crm metrics": 31,
     "qa": 40,

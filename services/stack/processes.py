@@ -36,6 +36,7 @@ def processes(home: Home, urls: Mapping[str, str], nats_url: str) -> list[Proces
     """Every process of the stack; `urls` are the services' PostgreSQL URLs."""
     return [
         *(_service(home, service, urls, nats_url) for service in GRPC_SERVICES),
+        _solver(home, urls, nats_url),
         *_gateway(home, urls, nats_url),
         Process(
             name=SIMULATOR,
@@ -97,6 +98,18 @@ def _service(home: Home, name: str, urls: Mapping[str, str], nats_url: str) -> P
         environment=environment,
         grpc=home.address(name),
         metrics=home.address(f"{name} metrics"),
+    )
+
+
+def _solver(home: Home, urls: Mapping[str, str], nats_url: str) -> Process:
+    """Who searches for rosters: the machine's cores are its own question, so that nobody else waits for it."""
+    listens = {"KEFU_LISTEN": home.address("solver"), "KEFU_METRICS_LISTEN": home.address("solver metrics")}
+    return Process(
+        name="solver",
+        command=kefu_command("solve"),
+        environment=base_environment(home) | service_environment(home, "staffing", urls, nats_url) | listens,
+        grpc=home.address("solver"),
+        metrics=home.address("solver metrics"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from kefu.common.v1 import errors_pb2
-from kefu.staffing.v1 import planning_service_pb2_grpc, staffing_service_pb2_grpc
+from kefu.staffing.v1 import planning_service_pb2_grpc, roster_service_pb2_grpc, staffing_service_pb2_grpc
 
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
@@ -14,12 +14,16 @@ from services.kit.figures import Figures
 from services.kit.settle import Settler
 from services.kit.uow import UnitOfWork
 from services.policy.process import Ground, Process
+from services.policy.profile import Profile
 from services.policy.versions import Profiles, SiteUnknownError
+from services.staffing.commands_rosters import Profiles as ProfileOf
 from services.staffing.config import StaffingConfig
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones
 from services.staffing.servicer import StaffingServicer
 from services.staffing.servicer_planning import PlanningServicer
+from services.staffing.servicer_rosters import RosterServicer
+from services.staffing.solver import Solver
 from services.staffing.store import Store
 from services.staffing.worker import Worker
 
@@ -32,26 +36,47 @@ async def build(config: StaffingConfig) -> Process:
     database, server = ground.database, ground.server
     worker = Worker(database, config.nats, Figures(ground.metrics, database), absent=config.absent)
     settler = Settler(worker.relay, config.nats)
+    store = Store(Vault(Keys.read(config.sealing_keys)))
     servicer = StaffingServicer(
         database=database,
         uow=UnitOfWork(database),
-        store=Store(Vault(Keys.read(config.sealing_keys))),
+        store=store,
         zones=zones(ground.profiles, database),
         metrics=StaffingMetrics(ground.metrics),
     )
     server.add(staffing_service_pb2_grpc.add_StaffingServiceServicer_to_server, servicer)
     planning = PlanningServicer(zones(ground.profiles, database))
     server.add(planning_service_pb2_grpc.add_PlanningServiceServicer_to_server, planning)
+    rosters = RosterServicer(database, store, profile_of(ground.profiles, database))
+    server.add(roster_service_pb2_grpc.add_RosterServiceServicer_to_server, rosters)
     return ground.process(worker, settler)
+
+
+async def build_solver(config: StaffingConfig) -> Process:
+    """Construct the process that works on roster runs. Raises as `build`."""
+    ground = await Ground.of(SERVICE, config)
+    relay = Worker(ground.database, config.nats, Figures(ground.metrics, ground.database), absent=config.absent).relay
+    solver = Solver(ground.database, workers=config.solver_workers)
+    return ground.process(solver, Settler(relay, config.nats))
+
+
+def profile_of(profiles: Profiles, database: Database) -> ProfileOf:
+    """The profile in force at a site."""
+
+    def profile(site: str) -> Profile:
+        try:
+            return profiles.current.at(site, database.clock.now())
+        except SiteUnknownError as unknown:
+            raise NotFound(errors_pb2.ERROR_REASON_SITE_UNKNOWN, {"site": site}) from unknown
+
+    return profile
 
 
 def zones(profiles: Profiles, database: Database) -> Zones:
     """The time zone of a site by the profile in force."""
+    profile = profile_of(profiles, database)
 
     def zone(site: str) -> ZoneInfo:
-        try:
-            return profiles.current.at(site, database.clock.now()).timezone
-        except SiteUnknownError as unknown:
-            raise NotFound(errors_pb2.ERROR_REASON_SITE_UNKNOWN, {"site": site}) from unknown
+        return profile(site).timezone
 
     return zone

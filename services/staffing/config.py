@@ -26,5 +26,6 @@ class StaffingConfig:
     )
     connections: int = setting("KEFU_DATABASE_CONNECTIONS", 6, at_least=1, help="Size of the pool")
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev, test, staging or prod")
+    solver_workers: int = setting("KEFU_SOLVER_WORKERS", 2, at_least=1, help="Processes that search for one roster")
     absent: tuple[str, ...] = absent_services()
     server: ServerConfig = field(default_factory=ServerConfig)

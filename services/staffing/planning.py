@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from kefu.staffing.v1 import planning_service_pb2 as api
+from kefu.staffing.v1 import roster_pb2
 
 from services.kit.errors import FieldViolation, InvalidArgument
 from services.staffing.domain.sizing.answer import Answer, answer
 from services.staffing.domain.sizing.erlang import Load, Performance
+from services.staffing.domain.sizing.plan import Interval, plan
 from services.staffing.domain.sizing.simulate import Simulated
 from services.staffing.domain.sizing.size import People, Target, TargetUnreachableError
 
@@ -71,3 +74,21 @@ def _figures(found: Performance | Simulated) -> api.SizeStaffResponse.Figures:
         wait_seconds=wait if math.isfinite(wait) else None,
         occupancy=float(found.occupancy),
     )
+
+
+def size_intervals(intervals: Sequence[Interval], promise: roster_pb2.Promise) -> list[int]:
+    """People to schedule in each quarter hour, in order of skill and time. Raises InvalidArgument as `size_staff`."""
+    target = Target(level=promise.level or 0.8, within=promise.within_seconds or 20.0, definition="offered")
+    try:
+        rows = plan(
+            intervals,
+            interval=900.0,
+            patience=promise.patience_seconds or math.inf,
+            spread=1.0,
+            target=target,
+            people=People(promise.concurrency or 1, promise.shrinkage),
+            simulated=0,
+        )
+    except TargetUnreachableError as error:
+        raise InvalidArgument(fields=[FieldViolation("requirements", str(error))]) from error
+    return [int(row.scheduled) for row in rows]

@@ -26,6 +26,7 @@ AT_WORK = [
     "draws",
     "reviews",
     "scorecards",
+    "rosters",
     "privacy",
     "report",
     "people",

@@ -25,6 +25,7 @@ _PERSONAL = re.compile(
 _NOT_PERSONAL = {
     "kefu.intake.v1.ExportServiceLevelReportResponse.file_name": "made by us",
     "kefu.intake.v1.ExportServiceLevelReportResponse.content": "figures",
+    "kefu.staffing.v1.ExportShiftsResponse.file_name": "made by us",
     "kefu.crm.v1.Campaign.subject": "the company's template, in which {name} is not filled yet",
     "kefu.crm.v1.Survey.subject": "likewise",
     "kefu.crm.v1.CampaignCount.reason": "from a closed list",

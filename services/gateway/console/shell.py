@@ -40,6 +40,7 @@ _RAIL: Final = {
     "draws": ("console.draws", "check", "draws.read"),
     "reviews": ("console.reviews", "star", "reviews.read"),
     "scorecards": ("console.scorecards", "flag", "scorecards.read"),
+    "rosters": ("console.rosters", "clock", "rosters.read"),
     "privacy": ("console.privacy", "shield", "customers.approve"),
     "report": ("console.report", "report", "reports.read"),
     "people": ("console.people", "people", "accounts.manage"),

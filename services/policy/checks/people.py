@@ -18,6 +18,16 @@ def check(message: profile_pb2.SiteProfile) -> Iterator[Fault]:
     roster = message.roster
     if roster.HasField("legal_floor_h") and roster.legal_floor_h and not roster.HasField("weekly_rest_min_h"):
         yield Fault("roster.weekly_rest_min_h", "is missing beside legal_floor_h", "Write the hours of rest a week")
+    for index, pattern in enumerate(roster.shifts):
+        path = f"roster.shifts[{index}]"
+        if pattern.minutes % 15 or pattern.break_min % 15 or 2 * pattern.break_min > pattern.minutes:
+            yield Fault(
+                path, "has a length or a break that is not in quarter hours or does not fit", "Write 540 and 60"
+            )
+        if pattern.to and pattern.to < getattr(pattern, "from"):
+            yield Fault(
+                path, "ends its starts before they begin", "Write the earliest start in `from`, the latest in `to`"
+            )
     yield from _tiers(message.crm)
 
 

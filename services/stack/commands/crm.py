@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.stack.commands.database import DATABASE, with_database
+from services.stack.commands.staff import people
 from services.stack.commands.table import columns, show
 from services.stack.home import Home, StackError
 from services.stack.processes import PROFILES as BUNDLED
@@ -55,6 +56,9 @@ they are counted by rule, and --bad lists them.
 @click.group("import")
 def import_() -> None:
     """Take data of other systems over."""
+
+
+import_.add_command(people)
 
 
 @import_.command("orders", epilog=MAPPING_HELP)

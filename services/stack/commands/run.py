@@ -55,6 +55,13 @@ def work(service: str, *, files: tuple[Path, ...]) -> None:
         importlib.import_module("services.gateway.worker").work(config)
 
 
+@click.command(epilog="\b\nExamples:\n  kefu solve\n  KEFU_SOLVER_WORKERS=4 kefu solve")
+@CONFIG_FILES
+def solve(*, files: tuple[Path, ...]) -> None:
+    """Search for the rosters that planners ask for, until SIGTERM; settings as for staffing. Any number may run."""
+    _run_async("staffing", _configured("staffing", files), work=True, build="build_solver")
+
+
 @click.command(
     epilog="\b\nExamples:\n  KEFU_DATABASE_URL=postgresql://… kefu migrate intake\n  kefu migrate intake --wait 300"
 )
@@ -112,13 +119,13 @@ def _configured(service: str, files: tuple[Path, ...]) -> Any:
     return config
 
 
-def _run_async(service: str, config: Any, *, work: bool) -> None:
+def _run_async(service: str, config: Any, *, work: bool, build: str = "build") -> None:
     import uvloop
 
-    build = importlib.import_module(f"services.{service}.app").build
+    made = getattr(importlib.import_module(f"services.{service}.app"), build)
 
     async def run() -> None:
-        app = await build(config)
+        app = await made(config)
         # a worker opens its ports too: health and metrics are asked for there
         await app.start(work=work)
         await app.run_until_signal()

@@ -25,6 +25,7 @@ SOLVE = """
 Formats:
   curtois          shift scheduling, one shift a day (schedulingbenchmarks.org)
   multi-activity   shifts by quarter hours with activities
+  site             a site's weeks in JSON, as a roster run keeps them
 
 \b
 Ctrl-C ends the search; the best roster so far is written and checked as at the time limit.
@@ -52,7 +53,9 @@ def roster() -> None:
 
 @roster.command(epilog=SOLVE)
 @click.argument("file", type=FILE)
-@click.option("--format", "name", type=click.Choice(["curtois", "multi-activity"]), required=True, help="Of FILE.")
+@click.option(
+    "--format", "name", type=click.Choice(["curtois", "multi-activity", "site"]), required=True, help="Of FILE."
+)
 @click.option(
     "--time-limit", "seconds", type=click.FloatRange(1, 86_400), default=600.0, show_default=True, help="Seconds."
 )

@@ -15,6 +15,8 @@ from services.staffing.roster.problem import Problem
 from services.staffing.roster.quarters import document as quarter_documents
 from services.staffing.roster.quarters import pricing as quarter_pricing
 from services.staffing.roster.quarters import read as quarter_files
+from services.staffing.roster.site import document as site_documents
+from services.staffing.roster.site import pricing as site_pricing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ FORMATS: Final[Mapping[str, Format]] = {
         quarter_documents.encode,
         quarter_documents.decode,
         quarter_documents.certificate,
+    ),
+    "site": Format(
+        site_documents.read,
+        site_pricing.problem,
+        site_documents.encode,
+        site_documents.decode,
+        site_documents.certificate,
     ),
 }
 

@@ -53,6 +53,7 @@ class Problem:
     """`kinds` says of each person, by number, with whom they share every rule and wish: such people may swap rosters.
 
     There are `slots` × `activities` cells, slot by slot, and their cover. Weights are whole, so is every objective.
+    `crowded`: so many cells that the relaxation takes minutes; best responses give a first roster in seconds.
     """
 
     kinds: Sequence[int]
@@ -60,6 +61,7 @@ class Problem:
     activities: int
     cover: Cover
     pricer: Pricer
+    crowded: bool = False
 
     @property
     def cells(self) -> int:

@@ -31,8 +31,8 @@ ACCESS = Access.of(
     {
         "roles": {
             "admin": ["*"],
-            "manager": ["people.*", "presence.set"],
-            "agent": ["people.read", "presence.set"],
+            "manager": ["people.*", "presence.set", "rosters.*"],
+            "agent": ["people.read", "presence.set", "rosters.read"],
         }
     }
 )

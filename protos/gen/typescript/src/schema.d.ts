@@ -3776,6 +3776,236 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sites/{site}/people/{person}/contract:set": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets a person's contract as a whole
+         * @description Sets a person's contract as a whole. INVALID_FIELD for less than nothing between least and most, a mark twice on a
+         *     day, or a mentor who is not certified.
+         *
+         *     Permission: `rosters.write`.
+         */
+        post: operations["staffing_SetContract"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/people/{person}/contract": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A person's contract
+         * @description A person's contract.
+         *
+         *     Permission: `rosters.write`.
+         */
+        get: operations["staffing_GetContract"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosterRuns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Runs, latest first, 50 a page unless asked otherwise, at most 500
+         * @description Runs, latest first, 50 a page unless asked otherwise, at most 500.
+         *
+         *     Permission: `rosters.write`.
+         */
+        get: operations["staffing_ListRosterRuns"];
+        put?: never;
+        /**
+         * Begins a search over the people, contracts and rules as they are now
+         * @description Begins a search over the people, contracts and rules as they are now. PROFILE_FORBIDS when the site's profile names
+         *     no shifts; INVALID_FIELD for a first day that is no Monday, or requirements outside the days.
+         *
+         *     Permission: `rosters.write`.
+         */
+        post: operations["staffing_CreateRosterRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosterRuns/{rosterRun}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A run with its best roster so far
+         * @description A run with its best roster so far.
+         *
+         *     Permission: `rosters.write`.
+         */
+        get: operations["staffing_GetRosterRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosterRuns/{rosterRun}:watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A run now and after every change, until it has ended
+         * @description A run now and after every change, until it has ended.
+         *
+         *     Permission: `rosters.write`.
+         */
+        get: operations["staffing_WatchRosterRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosterRuns/{rosterRun}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends a run; the best roster so far stays
+         * @description Ends a run; the best roster so far stays. WRONG_STATE once it has ended.
+         *
+         *     Permission: `rosters.write`.
+         */
+        post: operations["staffing_CancelRosterRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosterRuns/{rosterRun}:publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publishes a run's roster, or the given shifts for its days, after the checker has judged them by the rules as they are n
+         * @description Publishes a run's roster, or the given shifts for its days, after the checker has judged them by the rules as they
+         *     are now. GUARD_NOT_MET when a hard rule is broken (less than the weekly rest, somebody not certified, …), or when a
+         *     shift changes within the site's period of notice for somebody who has not agreed; WRONG_STATE while it runs.
+         *
+         *     Permission: `rosters.publish`.
+         */
+        post: operations["staffing_PublishRoster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosters/{roster}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A published roster with the shifts of it that still stand
+         * @description A published roster with the shifts of it that still stand.
+         *
+         *     Permission: `rosters.read`.
+         */
+        get: operations["staffing_GetRoster"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/rosters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Published rosters, latest first, 50 a page unless asked otherwise, at most 500
+         * @description Published rosters, latest first, 50 a page unless asked otherwise, at most 500.
+         *
+         *     Permission: `rosters.read`.
+         */
+        get: operations["staffing_ListRosters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sites/{site}/people/{person}:exportShifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A person's published shifts from 30 days ago on, as an iCalendar (RFC 5545)
+         * @description A person's published shifts from 30 days ago on, as an iCalendar (RFC 5545). One's own, or anybody's with rosters.write.
+         *
+         *     Permission: `rosters.read`.
+         */
+        get: operations["staffing_ExportShifts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites/{site}/people": {
         parameters: {
             query?: never;
@@ -7335,10 +7565,111 @@ export interface components {
             /** @description The program. */
             content: string;
         };
+        /** @description How much somebody works, with whom they learn, and what is known of single days. */
+        StaffingContract: {
+            /** @description Resource name, sites/{site}/people/{person}/contract. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Minutes of work a week that the person is to get; what is missing costs.
+             */
+            weekMinutesLeast: number;
+            /**
+             * Format: int32
+             * @description Minutes of work a week at most; the site's own limit holds besides.
+             */
+            weekMinutesMost: number;
+            /** @description Id of the mentor whose shifts somebody not yet certified works; empty for none. */
+            mentor: string;
+            /** @description Leave, fixed days and wishes: at most one of each kind a day. */
+            marks: components["schemas"]["StaffingDayMark"][];
+        };
+        /** @description How much somebody works, with whom they learn, and what is known of single days. */
+        StaffingContractInput: {
+            /** @description Resource name, sites/{site}/people/{person}/contract. */
+            name?: string;
+            /**
+             * Format: int32
+             * @description Minutes of work a week that the person is to get; what is missing costs.
+             */
+            weekMinutesLeast?: number;
+            /**
+             * Format: int32
+             * @description Minutes of work a week at most; the site's own limit holds besides.
+             */
+            weekMinutesMost?: number;
+            /** @description Id of the mentor whose shifts somebody not yet certified works; empty for none. */
+            mentor?: string;
+            /** @description Leave, fixed days and wishes: at most one of each kind a day. */
+            marks?: components["schemas"]["StaffingDayMarkInput"][];
+        };
+        /** @description What is known of one day of a person. */
+        StaffingDayMark: {
+            /** @description The day at the site, YYYY-MM-DD. */
+            day: string;
+            /** @description What it is. */
+            kind: components["schemas"]["StaffingDayMarkKind"];
+            /** @description A shift and its start such as "EARLY@0830", "OFF", or in a wish "ANY" for any work; empty for leave. */
+            shift: string;
+            /**
+             * Format: int32
+             * @description Of a wish: cost when it is not kept; 0 for 40.
+             */
+            weight: number;
+        };
+        /** @description What is known of one day of a person. */
+        StaffingDayMarkInput: {
+            /** @description The day at the site, YYYY-MM-DD. */
+            day?: string;
+            /**
+             * @description What it is.
+             * @enum {unknown}
+             */
+            kind?: components["schemas"]["StaffingDayMarkKind"];
+            /** @description A shift and its start such as "EARLY@0830", "OFF", or in a wish "ANY" for any work; empty for leave. */
+            shift?: string;
+            /**
+             * Format: int32
+             * @description Of a wish: cost when it is not kept; 0 for 40.
+             */
+            weight?: number;
+        };
+        /**
+         * @description What it is.
+         *     - `KIND_UNSPECIFIED`: Never stored.
+         *     - `KIND_LEAVE`: On leave: never rostered.
+         *     - `KIND_FIXED`: Decided already: `shift` is worked, or nothing where it is "OFF".
+         *     - `KIND_WISH`: Wished for; `weight` says how much not keeping it costs.
+         * @enum {string}
+         */
+        StaffingDayMarkKind: "KIND_UNSPECIFIED" | "KIND_LEAVE" | "KIND_FIXED" | "KIND_WISH";
+        /** @description Response of ExportShifts. */
+        StaffingExportShiftsResponse: {
+            /** @description Name for the file. */
+            fileName: string;
+            /** @description text/calendar; charset=utf-8. */
+            mediaType: string;
+            /** @description The calendar. */
+            content: string;
+        };
         /** @description Response of ListPeople. */
         StaffingListPeopleResponse: {
             /** @description The people. */
             people: components["schemas"]["StaffingPerson"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListRosterRuns. */
+        StaffingListRosterRunsResponse: {
+            /** @description The runs, without shifts and cover. */
+            rosterRuns: components["schemas"]["StaffingRosterRun"][];
+            /** @description Empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description Response of ListRosters. */
+        StaffingListRostersResponse: {
+            /** @description The rosters, without shifts. */
+            rosters: components["schemas"]["StaffingRoster"][];
             /** @description Empty at the end. */
             nextPageToken: string;
         };
@@ -7427,6 +7758,289 @@ export interface components {
          * @enum {string}
          */
         StaffingPresenceState: "STATE_UNSPECIFIED" | "STATE_OFFLINE" | "STATE_AVAILABLE" | "STATE_BUSY" | "STATE_BREAK" | "STATE_AWAY" | "STATE_OFF_POST";
+        /** @description What customers are promised, by which contacts become people (Erlang A, Erlang C without patience). */
+        StaffingPromiseInput: {
+            /**
+             * Format: double
+             * @description Answered in time, of all who came; 0 for 0.8.
+             */
+            level?: number;
+            /**
+             * Format: double
+             * @description In time, seconds; 0 for 20.
+             */
+            withinSeconds?: number;
+            /**
+             * Format: double
+             * @description Mean patience, seconds; 0 when nobody ever leaves.
+             */
+            patienceSeconds?: number;
+            /**
+             * Format: double
+             * @description Share of paid time away from customers beside the breaks of the roster.
+             */
+            shrinkage?: number;
+            /**
+             * Format: int32
+             * @description Contacts at a time each; 0 for 1.
+             */
+            concurrency?: number;
+        };
+        /** @description How many people a quarter hour needs, or what comes in it. */
+        StaffingRequirementInput: {
+            /**
+             * Format: date-time
+             * @description Start of the quarter hour.
+             */
+            start: string;
+            /** @description The skill asked for. */
+            skill?: string;
+            /**
+             * Format: int32
+             * @description People on duty; 0 to size `contacts` instead.
+             */
+            people?: number;
+            /**
+             * Format: double
+             * @description Contacts forecast.
+             */
+            contacts?: number;
+            /**
+             * Format: double
+             * @description Mean handling time, seconds.
+             */
+            handlingSeconds?: number;
+        };
+        /** @description A published roster. What a later one says of the same days takes its place; nothing is deleted. */
+        StaffingRoster: {
+            /** @description Resource name; the id is the version, from 1 on at each site. */
+            name: string;
+            /** @description First day, YYYY-MM-DD. */
+            firstDay: string;
+            /**
+             * Format: int32
+             * @description Days.
+             */
+            days: number;
+            /** @description The run whose roster it is. */
+            rosterRun: string;
+            /**
+             * Format: int32
+             * @description Shifts added, taken away or moved against what was published before.
+             */
+            changedShifts: number;
+            /** @description Who published it. */
+            publisher: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            publishTime?: string;
+            /** @description The shifts that still stand; not in lists. */
+            shifts: components["schemas"]["StaffingRosterShift"][];
+        };
+        /** @description A search for a roster: made at once, done by a worker, watched while it goes on. */
+        StaffingRosterRun: {
+            /** @description Resource name, sites/{site}/rosterRuns/{roster_run}. */
+            name: string;
+            /** @description A Monday at the site, YYYY-MM-DD. */
+            firstDay: string;
+            /**
+             * Format: int32
+             * @description Whole weeks: 7 to 56 days.
+             */
+            days: number;
+            /**
+             * Format: int32
+             * @description Seconds of search at most; 0 for 120.
+             */
+            seconds: number;
+            /**
+             * Format: int32
+             * @description Of every random choice; 0 for 1.
+             */
+            seed: number;
+            /** @description State. */
+            state: components["schemas"]["StaffingRosterRunState"];
+            /**
+             * Format: int64
+             * @description Cost of the best roster so far; absent before there is one.
+             */
+            objective?: string;
+            /**
+             * Format: double
+             * @description No roster costs less; absent before it is known. In the end the checker has proved it again.
+             */
+            bound?: number;
+            /**
+             * Format: double
+             * @description (objective - bound) / objective.
+             */
+            gap?: number;
+            /**
+             * Format: double
+             * @description Seconds searched.
+             */
+            elapsedSeconds: number;
+            /** @description Who asked. */
+            creator: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            createTime?: string;
+            /** @description Why it failed. */
+            fault: string;
+            /** @description What the checker found: costs by rule. */
+            costs: components["schemas"]["StaffingRuleCost"][];
+            /** @description Hard rules broken, in words; a roster with any is never published. */
+            broken: string[];
+            /** @description Whether the checker proved the bound again. */
+            certified: boolean;
+            /** @description The smallest sets of rules that contradict each other, in words. */
+            conflicts: string[];
+            /** @description What of them gave way, the cheapest each, so that there is a roster at all. */
+            relaxed: string[];
+            /** @description Where people are missing, in the final roster. */
+            shortfalls: components["schemas"]["StaffingShortfall"][];
+            /** @description The best roster so far; not in lists. */
+            shifts: components["schemas"]["StaffingRosterShift"][];
+            /** @description Its cover; not in lists. */
+            cover: components["schemas"]["StaffingRosterRunCover"][];
+            /**
+             * Format: int64
+             * @description Rises with every change.
+             */
+            version: string;
+        };
+        /** @description Cover of one activity by quarter hour from `first_day` 00:00. */
+        StaffingRosterRunCover: {
+            /** @description The skill, or SUPERVISOR. */
+            activity: string;
+            /** @description People needed. */
+            required: number[];
+            /** @description People on duty. */
+            scheduled: number[];
+        };
+        /** @description A search for a roster: made at once, done by a worker, watched while it goes on. */
+        StaffingRosterRunInput: {
+            /** @description Resource name, sites/{site}/rosterRuns/{roster_run}. */
+            name?: string;
+            /** @description A Monday at the site, YYYY-MM-DD. */
+            firstDay?: string;
+            /**
+             * Format: int32
+             * @description Whole weeks: 7 to 56 days.
+             */
+            days?: number;
+            /**
+             * Format: int32
+             * @description Seconds of search at most; 0 for 120.
+             */
+            seconds?: number;
+            /**
+             * Format: int32
+             * @description Of every random choice; 0 for 1.
+             */
+            seed?: number;
+        };
+        /**
+         * @description States.
+         *     - `STATE_UNSPECIFIED`: Never stored.
+         *     - `STATE_QUEUED`: Waits for a worker.
+         *     - `STATE_RUNNING`: A worker searches.
+         *     - `STATE_SUCCEEDED`: The time is over, or the roster is proved to be the best.
+         *     - `STATE_CANCELLED`: Ended early; the best so far stays.
+         *     - `STATE_FAILED`: Ended without a roster; `fault` says why.
+         * @enum {string}
+         */
+        StaffingRosterRunState: "STATE_UNSPECIFIED" | "STATE_QUEUED" | "STATE_RUNNING" | "STATE_SUCCEEDED" | "STATE_CANCELLED" | "STATE_FAILED";
+        /** @description A shift of a person. Break and shift begin and end on quarter hours of the site. */
+        StaffingRosterShift: {
+            /** @description Id of the person. */
+            person: string;
+            /**
+             * Format: date-time
+             * @description Start.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description End.
+             */
+            end?: string;
+            /**
+             * Format: date-time
+             * @description Start of the break; absent without one.
+             */
+            breakStart?: string;
+            /**
+             * Format: int32
+             * @description Length of the break.
+             */
+            breakMinutes: number;
+            /** @description The skill served, or SUPERVISOR. */
+            activity: string;
+        };
+        /** @description A shift of a person. Break and shift begin and end on quarter hours of the site. */
+        StaffingRosterShiftInput: {
+            /** @description Id of the person. */
+            person?: string;
+            /**
+             * Format: date-time
+             * @description Start.
+             */
+            start: string;
+            /**
+             * Format: date-time
+             * @description End.
+             */
+            end: string;
+            /**
+             * Format: date-time
+             * @description Start of the break; absent without one.
+             */
+            breakStart?: string;
+            /**
+             * Format: int32
+             * @description Length of the break.
+             */
+            breakMinutes?: number;
+            /** @description The skill served, or SUPERVISOR. */
+            activity?: string;
+        };
+        /** @description What one rule costs in a roster. */
+        StaffingRuleCost: {
+            /** @description The rule, in words. */
+            rule: string;
+            /**
+             * Format: int64
+             * @description Its cost.
+             */
+            cost: string;
+        };
+        /** @description People missing for a while, and who could help if what gave way. */
+        StaffingShortfall: {
+            /** @description The skill, or SUPERVISOR. */
+            activity: string;
+            /**
+             * Format: date-time
+             * @description From when.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            end?: string;
+            /**
+             * Format: int32
+             * @description Most people missing at a time.
+             */
+            missing: number;
+            /** @description Of each person with the skill who is not on duty then: the rules that keep them off, in words. */
+            whyNot: components["schemas"]["StaffingWhyNot"][];
+        };
         /**
          * @description Whose answers count towards a service level.
          *     - `DEFINITION_UNSPECIFIED`: As OFFERED.
@@ -7502,6 +8116,18 @@ export interface components {
              * @description Share of capacity in use.
              */
             occupancy: number;
+        };
+        /** @description Why somebody does not help. */
+        StaffingWhyNot: {
+            /** @description Id of the person. */
+            person: string;
+            /** @description Hard rules that their coming would break; empty where only costs speak against it. */
+            rules: string[];
+            /**
+             * Format: int64
+             * @description What their coming would save (negative: cost) where no hard rule is in the way.
+             */
+            gain: string;
         };
         /** @description RFC 9457. Decide by `reason`; `detail` is for people, in the caller's language. */
         Problem: {
@@ -15735,6 +16361,469 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StaffingSizeStaffResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_SetContract: {
+        parameters: {
+            query?: {
+                /** @description Idempotency key. */
+                requestId?: string;
+            };
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `contract.name` of SetContractRequest. */
+                site: string;
+                /** @description Part of `contract.name` of SetContractRequest. */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffingContractInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingContract"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_GetContract: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetContractRequest. */
+                site: string;
+                /** @description Part of `name` of GetContractRequest. */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingContract"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_ListRosterRuns: {
+        parameters: {
+            query?: {
+                /** @description Runs a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListRosterRunsRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingListRosterRunsResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_CreateRosterRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `parent` of CreateRosterRunRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description first_day, days, seconds and seed; the rest is ignored. */
+                    rosterRun: components["schemas"]["StaffingRosterRunInput"];
+                    /** @description Who is needed when: every quarter hour that is not named needs nobody. */
+                    requirements?: components["schemas"]["StaffingRequirementInput"][];
+                    /** @description How contacts become people. */
+                    promise?: components["schemas"]["StaffingPromiseInput"];
+                    /** @description A run of the same days to begin with its roster, sites/{site}/rosterRuns/{roster_run}; empty for none. */
+                    warmStart?: string;
+                    /** @description Idempotency key. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingRosterRun"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_GetRosterRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetRosterRunRequest. */
+                site: string;
+                /** @description Part of `name` of GetRosterRunRequest. */
+                rosterRun: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingRosterRun"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_WatchRosterRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Cursor of the last event seen. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description Part of `name` of GetRosterRunRequest. */
+                site: string;
+                /** @description Part of `name` of GetRosterRunRequest. */
+                rosterRun: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["StaffingRosterRun"];
+                };
+            };
+            /** @description The stream is served by another origin; follow it. */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_CancelRosterRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of CancelRosterRunRequest. */
+                site: string;
+                /** @description Part of `name` of CancelRosterRunRequest. */
+                rosterRun: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Idempotency key. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingRosterRun"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_PublishRoster: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent twice, done once; the same as `requestId`. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Part of `name` of PublishRosterRequest. */
+                site: string;
+                /** @description Part of `name` of PublishRosterRequest. */
+                rosterRun: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Shifts to publish instead of the run's; all of its days. */
+                    shifts?: components["schemas"]["StaffingRosterShiftInput"][];
+                    /** @description Ids of people who agreed to a change within the period of notice. */
+                    agreed?: string[];
+                    /** @description Idempotency key. */
+                    requestId?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingRoster"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_GetRoster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of GetRosterRequest. */
+                site: string;
+                /** @description Part of `name` of GetRosterRequest. */
+                roster: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingRoster"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_ListRosters: {
+        parameters: {
+            query?: {
+                /** @description Rosters a page: 0 for 50, at most 500. */
+                pageSize?: number;
+                /** @description Token of the next page, from the reply before. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Part of `parent` of ListRostersRequest. */
+                site: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingListRostersResponse"];
+                };
+            };
+            400: components["responses"]["E400"];
+            401: components["responses"]["E401"];
+            403: components["responses"]["E403"];
+            404: components["responses"]["E404"];
+            405: components["responses"]["E405"];
+            409: components["responses"]["E409"];
+            413: components["responses"]["E413"];
+            429: components["responses"]["E429"];
+            500: components["responses"]["E500"];
+            503: components["responses"]["E503"];
+            504: components["responses"]["E504"];
+        };
+    };
+    staffing_ExportShifts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Part of `name` of ExportShiftsRequest. */
+                site: string;
+                /** @description Part of `name` of ExportShiftsRequest. */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffingExportShiftsResponse"];
+                    "*/*": string;
                 };
             };
             400: components["responses"]["E400"];

@@ -48,6 +48,7 @@ def plan(
     spread: float,
     target: Target,
     people: People,
+    simulated: int = SIMULATED,
 ) -> list[Row]:
     """Size every interval of `interval` seconds, given in order of skill and time. Raises TargetUnreachableError.
 
@@ -59,7 +60,7 @@ def plan(
     slots = np.maximum(present, 1) * people.concurrency
     found, scheduled = performance(load, slots, target.within), people.scheduled(present)
     level = found.level(target.definition)
-    asked = {int(n) for n in np.linspace(0, len(intervals) - 1, min(SIMULATED, len(intervals)))}
+    asked = {int(n) for n in np.linspace(0, len(intervals) - 1, min(simulated, len(intervals)))}
     return [
         Row(
             start=start,

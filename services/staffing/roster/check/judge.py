@@ -1,4 +1,4 @@
-"""Judges a roster file against a problem file, whichever of the two formats it has."""
+"""Judges a roster file against a problem file, whichever of the three formats it has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from services.staffing.roster.check import days, days_bound, quarters, quarters_bound, solution
+from services.staffing.roster.check import days, days_bound, quarters, quarters_bound, site, site_bound, solution
 from services.staffing.roster.check.lines import sections
 from services.staffing.roster.check.verdict import UnreadableError, Verdict
 
@@ -19,6 +19,8 @@ def judge(problem: Path, roster: Path) -> Verdict:
     certificate = document.get("certificate")
     if certificate is not None and not isinstance(certificate, dict):
         raise UnreadableError(roster, "the certificate is not an object")
+    if problem.read_text(encoding="utf-8-sig").lstrip().startswith("{"):
+        return judge_site(site.read(problem), document, roster)
     if "TASKS" in sections(problem):
         floor = quarters.read(problem)
         works = solution.works(roster, document["roster"])
@@ -36,6 +38,22 @@ def judge(problem: Path, roster: Path) -> Verdict:
         prices = {(day, shift): float(rows[n, day]) for n, shift in enumerate(shifts) for day in range(instance.days)}
         proved = days_bound.bound(instance, prices, _counted(roster, certificate, shifts))
     return Verdict(days.objective(instance, plans), days.broken(instance, plans), proved)
+
+
+def judge_site(problem: Mapping[str, Any], document: Mapping[str, Any], path: Path = Path("roster")) -> Verdict:
+    """The same for a site's weeks, whose documents need no file. Raises UnreadableError."""
+    try:
+        rosters = site.works(document["roster"])
+        certificate, slots, proved = document.get("certificate"), (problem["days"] + 1) * 96, None
+        said = site.broken(problem, rosters)
+        missing: site.Rosters = {person["id"]: [] for person in problem["people"] if person["id"] not in rosters}
+        costs = site.objective(problem, {**rosters, **missing})
+        if certificate is not None:
+            rows = _prices(path, certificate, problem["activities"], slots)
+            proved = site_bound.bound(problem, dict(zip(problem["activities"], rows, strict=True)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableError(path, f"not as the format has it ({error!r})") from error
+    return Verdict(costs, said, proved)
 
 
 def _prices(path: Path, certificate: Mapping[str, Any], names: Sequence[str], slots: int) -> np.ndarray:

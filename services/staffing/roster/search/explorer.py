@@ -13,6 +13,7 @@ from services.staffing.roster.search.dive import dive
 from services.staffing.roster.search.generation import Generated, Generation
 from services.staffing.roster.search.master import Master
 from services.staffing.roster.search.neighbourhood import improve
+from services.staffing.roster.search.respond import respond
 
 Report = Callable[[str, float, object], None]
 
@@ -25,6 +26,8 @@ ROUGH: Final = 0.01
 CHOOSING_SECONDS: Final = 15.0
 KNOWN: Final = 25
 """Rosters of a kind that a neighbourhood begins with, those of the least reduced cost."""
+RESPONSES: Final = 3
+"""Orders in which people respond to each other; the best is kept, all are remembered."""
 POOL: Final = 6_000
 """Rosters among which to choose at most."""
 
@@ -57,7 +60,11 @@ class Explorer:
                 self._report("roster", cost, [(one.kind, one.cells) for one in rosters])
 
     def begin(self) -> None:
-        """A first roster from a rough relaxation, then the bound and the prices that prove it."""
+        """A first roster, at once or from a rough relaxation, then the bound and the prices that prove it."""
+        for _ in range(RESPONSES if self._problem.crowded and self.best is None else 0):
+            responded = respond(self._problem, self._random, self._stop)
+            if responded is not None:
+                self.accept(responded)
         master = Master(self._problem)
         master.add([] if self.best is None else self.best)
         generation = Generation(self._problem, master, self._stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing as mp
 import os
 import signal
@@ -50,20 +51,31 @@ class Progress:
 
 
 class Team:
-    """`workers` searchers on one problem for at most `seconds`."""
+    """`workers` searchers on one problem for at most `seconds`; `once_ready`: from when the first one searches."""
 
     def __init__(
-        self, build: Build, *, workers: int, seed: int, seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        build: Build,
+        *,
+        workers: int,
+        seed: int,
+        seconds: float,
+        tick: float = math.inf,
+        once_ready: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._build, self._workers, self._seed, self._seconds, self._clock = build, workers, seed, seconds, clock
+        self._build, self._workers, self._seed, self._clock = build, workers, seed, clock
+        self._seconds, self._tick, self._once_ready = seconds, tick, once_ready
         self.best = Progress()
 
     def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
-        """Search and yield whenever the best changes; closing the iterator ends the search, `best` stays.
+        """Search and yield whenever the best changes, and at least every `tick` seconds.
+
+        Closing the iterator ends the search, `best` stays.
 
         Raises ImpossibleError when somebody's rules leave no roster, ValueError when one of `start` breaks a rule.
         """
-        began = self._clock()
+        began, waiting = self._clock(), self._once_ready
         context = mp.get_context("spawn")
         ends: dict[Connection, mp.process.BaseProcess] = {}
         try:
@@ -76,10 +88,14 @@ class Team:
                 there.close()
                 ends[here] = process
             while ends and not self.best.proved:
-                left = began + self._seconds - self._clock()
-                ready = wait(list(ends), timeout=left) if left > 0 else []
-                if not ready:
+                left = math.inf if waiting else began + self._seconds - self._clock()
+                if left <= 0:
                     return
+                pause = min(left, self._tick)
+                ready = wait(list(ends), timeout=pause if math.isfinite(pause) else None)
+                if not ready:
+                    self.best.seconds = 0.0 if waiting else self._clock() - began
+                    yield self.best
                 for end in ready:
                     assert isinstance(end, Connection)
                     try:
@@ -87,10 +103,9 @@ class Team:
                     except EOFError:
                         self._gone(ends.pop(end))
                         continue
-                    if what == "impossible":
-                        raise ImpossibleError(*payload)
-                    if what == "refused":
-                        raise ValueError("a roster to begin with breaks a rule; kefu roster check names it")
+                    if what == "ready" and waiting:
+                        began, waiting = self._clock(), False
+                    _refused(what, payload)
                     if what == "ask":
                         # only a searcher that waits is written to: a pipe that nobody reads would hold everybody up
                         end.send(self.best.rosters if self.best.cost < value else None)
@@ -120,6 +135,14 @@ class Team:
         return True
 
 
+def _refused(what: str, payload: Any) -> None:
+    """Raise what a searcher could not work with."""
+    if what == "impossible":
+        raise ImpossibleError(*payload)
+    if what == "refused":
+        raise ValueError("a roster to begin with breaks a rule; kefu roster check names it")
+
+
 def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Sequence[tuple[int, Any]] | None) -> None:
     """A searcher's process: ends with its parent, or when nothing better is possible."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
@@ -135,6 +158,7 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
             explorer.accept([_roster(problem, one) for one in better], report=False)
 
     try:
+        channel.send(("ready", 0.0, None))
         if start is not None:
             explorer.accept([_roster(problem, one) for one in start])
         explorer.begin()

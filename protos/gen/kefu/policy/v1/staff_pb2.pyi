@@ -157,30 +157,130 @@ class RosterPolicy(_message.Message):
 
     WEEKLY_REST_MIN_H_FIELD_NUMBER: _builtins.int
     LEGAL_FLOOR_H_FIELD_NUMBER: _builtins.int
+    REST_BETWEEN_H_FIELD_NUMBER: _builtins.int
+    MOST_DAYS_IN_ROW_FIELD_NUMBER: _builtins.int
+    MOST_HOURS_WEEK_FIELD_NUMBER: _builtins.int
+    CHANGE_NOTICE_H_FIELD_NUMBER: _builtins.int
+    SUPERVISOR_PRESENT_FIELD_NUMBER: _builtins.int
+    SHIFTS_FIELD_NUMBER: _builtins.int
     weekly_rest_min_h: _builtins.int
     """Designated rest that every person has in a week."""
     legal_floor_h: _builtins.int
     """Floor that the law sets, where it is higher."""
+    rest_between_h: _builtins.int
+    """Hours free between two shifts; none asked for when absent."""
+    most_days_in_row: _builtins.int
+    """Days worked in a row at most; 6 when absent."""
+    most_hours_week: _builtins.int
+    """Hours of work a week at most, whatever the contract says; 44 when absent."""
+    change_notice_h: _builtins.int
+    """Hours before a shift begins within which it changes only for those who agreed; none when absent."""
+    supervisor_present: _builtins.bool
+    """Whether a supervisor is on duty whenever somebody is needed."""
+    @_builtins.property
+    def shifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShiftPattern]:
+        """Shifts that may be rostered; without any there are no rosters."""
+
     def __init__(
         self,
         *,
         weekly_rest_min_h: _builtins.int | None = ...,
         legal_floor_h: _builtins.int | None = ...,
+        rest_between_h: _builtins.int | None = ...,
+        most_days_in_row: _builtins.int | None = ...,
+        most_hours_week: _builtins.int | None = ...,
+        change_notice_h: _builtins.int | None = ...,
+        supervisor_present: _builtins.bool = ...,
+        shifts: _abc.Iterable[Global___ShiftPattern] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_legal_floor_h", b"_legal_floor_h", "_weekly_rest_min_h", b"_weekly_rest_min_h", "legal_floor_h", b"legal_floor_h", "weekly_rest_min_h", b"weekly_rest_min_h"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_change_notice_h", b"_change_notice_h", "_legal_floor_h", b"_legal_floor_h", "_most_days_in_row", b"_most_days_in_row", "_most_hours_week", b"_most_hours_week", "_rest_between_h", b"_rest_between_h", "_weekly_rest_min_h", b"_weekly_rest_min_h", "change_notice_h", b"change_notice_h", "legal_floor_h", b"legal_floor_h", "most_days_in_row", b"most_days_in_row", "most_hours_week", b"most_hours_week", "rest_between_h", b"rest_between_h", "weekly_rest_min_h", b"weekly_rest_min_h"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_legal_floor_h", b"_legal_floor_h", "_weekly_rest_min_h", b"_weekly_rest_min_h", "legal_floor_h", b"legal_floor_h", "weekly_rest_min_h", b"weekly_rest_min_h"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change_notice_h", b"_change_notice_h", "_legal_floor_h", b"_legal_floor_h", "_most_days_in_row", b"_most_days_in_row", "_most_hours_week", b"_most_hours_week", "_rest_between_h", b"_rest_between_h", "_weekly_rest_min_h", b"_weekly_rest_min_h", "change_notice_h", b"change_notice_h", "legal_floor_h", b"legal_floor_h", "most_days_in_row", b"most_days_in_row", "most_hours_week", b"most_hours_week", "rest_between_h", b"rest_between_h", "shifts", b"shifts", "supervisor_present", b"supervisor_present", "weekly_rest_min_h", b"weekly_rest_min_h"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__change_notice_h: _TypeAlias = _typing.Literal["change_notice_h"]  # noqa: Y015
+    _WhichOneofArgType__change_notice_h: _TypeAlias = _typing.Literal["_change_notice_h", b"_change_notice_h"]  # noqa: Y015
     _WhichOneofReturnType__legal_floor_h: _TypeAlias = _typing.Literal["legal_floor_h"]  # noqa: Y015
     _WhichOneofArgType__legal_floor_h: _TypeAlias = _typing.Literal["_legal_floor_h", b"_legal_floor_h"]  # noqa: Y015
+    _WhichOneofReturnType__most_days_in_row: _TypeAlias = _typing.Literal["most_days_in_row"]  # noqa: Y015
+    _WhichOneofArgType__most_days_in_row: _TypeAlias = _typing.Literal["_most_days_in_row", b"_most_days_in_row"]  # noqa: Y015
+    _WhichOneofReturnType__most_hours_week: _TypeAlias = _typing.Literal["most_hours_week"]  # noqa: Y015
+    _WhichOneofArgType__most_hours_week: _TypeAlias = _typing.Literal["_most_hours_week", b"_most_hours_week"]  # noqa: Y015
+    _WhichOneofReturnType__rest_between_h: _TypeAlias = _typing.Literal["rest_between_h"]  # noqa: Y015
+    _WhichOneofArgType__rest_between_h: _TypeAlias = _typing.Literal["_rest_between_h", b"_rest_between_h"]  # noqa: Y015
     _WhichOneofReturnType__weekly_rest_min_h: _TypeAlias = _typing.Literal["weekly_rest_min_h"]  # noqa: Y015
     _WhichOneofArgType__weekly_rest_min_h: _TypeAlias = _typing.Literal["_weekly_rest_min_h", b"_weekly_rest_min_h"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__change_notice_h) -> _WhichOneofReturnType__change_notice_h | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__legal_floor_h) -> _WhichOneofReturnType__legal_floor_h | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__most_days_in_row) -> _WhichOneofReturnType__most_days_in_row | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__most_hours_week) -> _WhichOneofReturnType__most_hours_week | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rest_between_h) -> _WhichOneofReturnType__rest_between_h | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weekly_rest_min_h) -> _WhichOneofReturnType__weekly_rest_min_h | None: ...
 
 Global___RosterPolicy: _TypeAlias = RosterPolicy  # noqa: Y015
+
+@_typing.final
+class ShiftPattern(_message.Message):
+    """Shifts of one length, with any start between two times."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    EVERY_MIN_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
+    BREAK_MIN_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Upper-case id."""
+    to: _builtins.str
+    """Latest start; the earliest when absent."""
+    every_min: _builtins.int
+    """Minutes between two starts; 60 when absent."""
+    minutes: _builtins.int
+    """Length with the break, minutes in quarter hours."""
+    break_min: _builtins.int
+    """Unpaid break, minutes in quarter hours; none when absent."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        to: _builtins.str | None = ...,
+        every_min: _builtins.int | None = ...,
+        minutes: _builtins.int | None = ...,
+        break_min: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_break_min", b"_break_min", "_every_min", b"_every_min", "_from", b"_from", "_minutes", b"_minutes", "_to", b"_to", "break_min", b"break_min", "every_min", b"every_min", "from", b"from", "minutes", b"minutes", "to", b"to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_break_min", b"_break_min", "_every_min", b"_every_min", "_from", b"_from", "_minutes", b"_minutes", "_to", b"_to", "break_min", b"break_min", "every_min", b"every_min", "from", b"from", "id", b"id", "minutes", b"minutes", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__break_min: _TypeAlias = _typing.Literal["break_min"]  # noqa: Y015
+    _WhichOneofArgType__break_min: _TypeAlias = _typing.Literal["_break_min", b"_break_min"]  # noqa: Y015
+    _WhichOneofReturnType__every_min: _TypeAlias = _typing.Literal["every_min"]  # noqa: Y015
+    _WhichOneofArgType__every_min: _TypeAlias = _typing.Literal["_every_min", b"_every_min"]  # noqa: Y015
+    _WhichOneofReturnType__from: _TypeAlias = _typing.Literal["from"]  # noqa: Y015
+    _WhichOneofArgType__from: _TypeAlias = _typing.Literal["_from", b"_from"]  # noqa: Y015
+    _WhichOneofReturnType__minutes: _TypeAlias = _typing.Literal["minutes"]  # noqa: Y015
+    _WhichOneofArgType__minutes: _TypeAlias = _typing.Literal["_minutes", b"_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__to: _TypeAlias = _typing.Literal["to"]  # noqa: Y015
+    _WhichOneofArgType__to: _TypeAlias = _typing.Literal["_to", b"_to"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__break_min) -> _WhichOneofReturnType__break_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__every_min) -> _WhichOneofReturnType__every_min | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from) -> _WhichOneofReturnType__from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minutes) -> _WhichOneofReturnType__minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to) -> _WhichOneofReturnType__to | None: ...
+
+Global___ShiftPattern: _TypeAlias = ShiftPattern  # noqa: Y015
 
 @_typing.final
 class MeetingPolicy(_message.Message):
