@@ -16,15 +16,15 @@ from services.kit.uow import UnitOfWork
 from services.policy.process import Ground, Process
 from services.policy.profile import Profile
 from services.policy.versions import Profiles, SiteUnknownError
-from services.staffing.commands_rosters import Profiles as ProfileOf
+from services.staffing.commands.rosters import Profiles as ProfileOf
 from services.staffing.config import StaffingConfig
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones
-from services.staffing.servicer import StaffingServicer
-from services.staffing.servicer_planning import PlanningServicer
-from services.staffing.servicer_rosters import RosterServicer
+from services.staffing.servicer.people import StaffingServicer
+from services.staffing.servicer.planning import PlanningServicer
+from services.staffing.servicer.rosters import RosterServicer
 from services.staffing.solver import Solver
-from services.staffing.store import Store
+from services.staffing.store.people import Store
 from services.staffing.worker import Worker
 
 SERVICE = "staffing"

@@ -16,7 +16,7 @@ from kefu.staffing.v1 import roster_service_pb2 as api
 from services.kit.errors import InvalidArgument
 from services.policy.profile import Profile
 from services.staffing import rostering
-from services.staffing.commands_rosters import Wanted
+from services.staffing.commands.rosters import Wanted
 from services.staffing.domain.contract import Contract, Mark, MarkKind, Shift
 from services.staffing.roster.check.site import present, works
 

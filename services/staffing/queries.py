@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.kit.db import Reading
 from services.staffing.domain.person import Person
 from services.staffing.domain.presence import day_start, online_seconds
-from services.staffing.store import Store
+from services.staffing.store.people import Store
 
 Zones = Callable[[str], ZoneInfo]
 """The time zone of a site; raises NotFound SITE_UNKNOWN for one without a profile."""

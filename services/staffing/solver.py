@@ -14,8 +14,8 @@ import asyncpg
 
 from services.kit.db import Database
 from services.kit.timers import Dispatcher
-from services.staffing import store_rosters as store
-from services.staffing.commands_rosters import QUEUED, WATCHED
+from services.staffing.commands.rosters import QUEUED, WATCHED
+from services.staffing.store import rosters as store
 
 TICK_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 2.0

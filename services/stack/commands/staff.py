@@ -49,9 +49,9 @@ Examples:
 def people(file: Path, *, site: str, sealing_keys: Path | None, database: str | None, machine: bool) -> None:
     """Import the people of a site: each line is taken over, or refused with its number and reason."""
     from services.kit.crypto import Keys, Vault
-    from services.staffing.commands_import import import_people
+    from services.staffing.commands.imports import import_people
     from services.staffing.files.people import read
-    from services.staffing.store import Store
+    from services.staffing.store.people import Store
 
     lines = list(read(file))
     store = Store(Vault(Keys.read(sealing_keys or Home.find().sealing_keys)))

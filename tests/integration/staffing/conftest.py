@@ -22,9 +22,9 @@ from services.kit.telemetry.metrics import Metrics
 from services.kit.testing.grpc import Registered, Running, serve
 from services.kit.uow import UnitOfWork
 from services.staffing.metrics import StaffingMetrics
-from services.staffing.servicer import StaffingServicer
-from services.staffing.servicer_planning import PlanningServicer
-from services.staffing.store import Store
+from services.staffing.servicer.people import StaffingServicer
+from services.staffing.servicer.planning import PlanningServicer
+from services.staffing.store.people import Store
 
 SITES = ("desk", "mall")
 ACCESS = Access.of(

@@ -29,10 +29,10 @@ from services.kit.uow import UnitOfWork
 from services.policy.profile import Profile
 from services.policy.versions import Profiles
 from services.staffing.metrics import StaffingMetrics
-from services.staffing.servicer import StaffingServicer
-from services.staffing.servicer_rosters import RosterServicer
+from services.staffing.servicer.people import StaffingServicer
+from services.staffing.servicer.rosters import RosterServicer
 from services.staffing.solver import Solver
-from services.staffing.store import Store
+from services.staffing.store.people import Store
 
 ROOT = Path(__file__).parents[3]
 PROFILES = ROOT / "charts" / "kefu" / "profiles"

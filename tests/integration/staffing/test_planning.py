@@ -13,7 +13,7 @@ from kefu.staffing.v1.planning_service_pb2_grpc import PlanningServiceStub, add_
 from services.kit.access import Access
 from services.kit.errors import KefuError
 from services.kit.testing.grpc import Running, serve
-from services.staffing.servicer_planning import PlanningServicer
+from services.staffing.servicer.planning import PlanningServicer
 from tests.integration.staffing.conftest import zone
 
 ACCESS = Access.of({"roles": {"planner": ["reports.read"], "agent": ["people.read"]}})

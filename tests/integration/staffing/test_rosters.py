@@ -14,7 +14,7 @@ from kefu.staffing.v1 import roster_service_pb2 as api
 
 from services.kit.db import Database
 from services.kit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
-from services.staffing import store_rosters
+from services.staffing.store import rosters as store_rosters
 from tests.integration.staffing.rostering import CREW, PARENT, Planner, at, day_of, fresh, planning, shift
 
 SERVICES = ("staffing",)

@@ -17,12 +17,12 @@ from services.kit.db import Reading, Transaction
 from services.kit.errors import FailedPrecondition, FieldViolation, InvalidArgument
 from services.policy.profile import Profile
 from services.staffing import rostering
-from services.staffing import store_rosters as store
 from services.staffing.domain.contract import Contract, Shift, changed, faults
 from services.staffing.errors import not_found, person_left
 from services.staffing.roster.check.judge import judge_site
 from services.staffing.rostering import Known, NothingToRosterError
-from services.staffing.store import Store
+from services.staffing.store import rosters as store
+from services.staffing.store.people import Store
 
 QUEUED: Final = "roster-runs"
 """The hint that wakes a solver."""

@@ -15,12 +15,12 @@ from services.kit.db import Database, Transaction
 from services.kit.errors import PermissionDenied
 from services.kit.resource_names import ResourceName
 from services.kit.uow import UnitOfWork
-from services.staffing import commands
+from services.staffing.commands import people as commands
 from services.staffing.convert import person_to, profile_from, state_from
 from services.staffing.domain.person import EDITABLE, Person, masked
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones, online_today
-from services.staffing.store import Store
+from services.staffing.store.people import Store
 
 SITE = ResourceName("sites/{site}")
 PERSON = ResourceName("sites/{site}/people/{person}")

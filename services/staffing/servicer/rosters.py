@@ -18,13 +18,13 @@ from services.kit.db import Database, Transaction
 from services.kit.errors import PermissionDenied
 from services.kit.resource_names import ResourceName
 from services.kit.uow import UnitOfWork
-from services.staffing import commands_rosters as commands
 from services.staffing import convert_rosters as convert
-from services.staffing import store_rosters as store
 from services.staffing.calendar_feed import MEDIA_TYPE, calendar
+from services.staffing.commands import rosters as commands
 from services.staffing.domain.contract import Contract
 from services.staffing.errors import not_found
-from services.staffing.store import Store
+from services.staffing.store import rosters as store
+from services.staffing.store.people import Store
 
 SITE: Final = ResourceName("sites/{site}")
 PERSON: Final = ResourceName("sites/{site}/people/{person}")

@@ -31,11 +31,11 @@ _LIST_COLUMNS = (
     "site, run_id, state, first_day, days, seconds, seed, objective, bound, elapsed, verdict, fault, created_at,"
     " created_by, version"
 )
-_RUN = f"SELECT {_LIST_COLUMNS}, problem, best FROM roster_runs WHERE site = $1 AND run_id = $2"  # noqa: S608
+_RUN = f"SELECT {_LIST_COLUMNS}, problem, best FROM roster_runs WHERE site = $1 AND run_id = $2"
 _RUNS = f"""
 SELECT {_LIST_COLUMNS} FROM roster_runs WHERE site = $1 AND (created_at, run_id) < ($2, $3)
 ORDER BY created_at DESC, run_id DESC LIMIT $4
-"""  # noqa: S608 - columns of ours
+"""
 _ADD = """
 INSERT INTO roster_runs (site, run_id, state, first_day, days, seconds, seed, problem, best, created_at, created_by)
 VALUES ($1, $2, 'QUEUED', $3, $4, $5, $6, $7, $8, $9, $10)
@@ -54,7 +54,7 @@ WHERE (site, run_id) = (
     WHERE state = 'QUEUED' OR (state = 'RUNNING' AND lease_until < kefu_now())
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING {_LIST_COLUMNS}, problem, best
-"""  # noqa: S608 - columns of ours
+"""
 _PROGRESS = """
 UPDATE roster_runs SET objective = $4, bound = $5, elapsed = $6, best = coalesce($7, best), version = version + 1,
     lease_until = kefu_now() + make_interval(secs => $8)
@@ -72,15 +72,15 @@ _STANDING = f"""
 SELECT {_SHIFT_COLUMNS} FROM roster_shifts
 WHERE site = $1 AND day >= $2 AND day < $3 AND replaced_by IS NULL AND ($4 = '' OR person_id = $4)
 ORDER BY person_id, day
-"""  # noqa: S608 - columns of ours
+"""
 _OF_ROSTER = f"""
 SELECT {_SHIFT_COLUMNS} FROM roster_shifts WHERE site = $1 AND number = $2 AND replaced_by IS NULL
 ORDER BY person_id, day
-"""  # noqa: S608 - columns of ours
+"""
 _COVERED = "SELECT first_day, days FROM rosters WHERE site = $1 AND first_day < $3 AND first_day + days > $2"
 _ROSTER_COLUMNS = "number, first_day, days, run_id, changed, published_at, published_by"
-_ROSTER = f"SELECT {_ROSTER_COLUMNS} FROM rosters WHERE site = $1 AND number = $2"  # noqa: S608
-_ROSTERS = f"SELECT {_ROSTER_COLUMNS} FROM rosters WHERE site = $1 AND number < $2 ORDER BY number DESC LIMIT $3"  # noqa: S608
+_ROSTER = f"SELECT {_ROSTER_COLUMNS} FROM rosters WHERE site = $1 AND number = $2"
+_ROSTERS = f"SELECT {_ROSTER_COLUMNS} FROM rosters WHERE site = $1 AND number < $2 ORDER BY number DESC LIMIT $3"
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM rosters WHERE site = $1"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('rosters/' || $1, 0))"
 _PUBLISH = """

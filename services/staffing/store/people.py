@@ -18,12 +18,12 @@ _COLUMNS = (
     "site, person_id, display_name_sealed, grade, skills, capacity, certified, active, presence, presence_since,"
     " version, revision"
 )
-_GET = f"SELECT {_COLUMNS} FROM people WHERE site = $1 AND person_id = $2"  # noqa: S608 - columns of ours
+_GET = f"SELECT {_COLUMNS} FROM people WHERE site = $1 AND person_id = $2"
 _LIST = f"""
 SELECT {_COLUMNS} FROM people
 WHERE site = $1 AND person_id > $2 AND (active OR $3) AND (presence = ANY ($4) OR cardinality($4::text[]) = 0)
 ORDER BY person_id LIMIT $5
-"""  # noqa: S608 - columns of ours
+"""
 _INSERT = """
 INSERT INTO people (site, person_id, display_name_sealed, display_name_index, grade, skills, capacity, certified,
     active, presence, presence_since, version, revision)

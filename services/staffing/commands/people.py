@@ -10,7 +10,7 @@ from services.staffing.convert import facts
 from services.staffing.domain.person import Person, Profile, edited, joined, left, present
 from services.staffing.domain.presence import State
 from services.staffing.errors import person_left, stale
-from services.staffing.store import Store
+from services.staffing.store.people import Store
 
 
 async def create(tx: Transaction, store: Store, *, site: str, person_id: str, profile: Profile, actor: str) -> Person:

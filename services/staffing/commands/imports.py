@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from services.kit.db import Database, Transaction
 from services.kit.errors import KefuError, NotFound
-from services.staffing import commands, commands_rosters, store_rosters
+from services.staffing.commands import people as of_people
+from services.staffing.commands import rosters as of_rosters
 from services.staffing.domain.person import EDITABLE
 from services.staffing.files.people import Entry, Refusal
-from services.staffing.store import Store
+from services.staffing.store import rosters as store
+from services.staffing.store.people import Store
 
 
 @dataclass(slots=True)
@@ -47,19 +49,17 @@ async def _take(tx: Transaction, people: Store, site: str, entry: Entry, actor: 
         before = await people.get(tx, site, entry.person, lock=True)
     except NotFound:
         before = None
-        await commands.create(tx, people, site=site, person_id=entry.person, profile=entry.profile, actor=actor)
-    known = (await store_rosters.contracts(tx, site, [entry.person])).get(entry.person)
+        await of_people.create(tx, people, site=site, person_id=entry.person, profile=entry.profile, actor=actor)
+    known = (await store.contracts(tx, site, [entry.person])).get(entry.person)
     if before is not None and before.profile != entry.profile:
-        await commands.update(
+        await of_people.update(
             tx, people, site=site, person_id=entry.person, profile=entry.profile, paths=EDITABLE, etag="", actor=actor
         )
     marks = {*(known.marks if known else ())} ^ {*entry.contract.marks}
     terms = (entry.contract.least, entry.contract.most, entry.contract.mentor)
     if known is None or marks or (known.least, known.most, known.mentor) != terms:
         contract = entry.contract
-        await commands_rosters.set_contract(
-            tx, people, site=site, person_id=entry.person, contract=contract, actor=actor
-        )
+        await of_rosters.set_contract(tx, people, site=site, person_id=entry.person, contract=contract, actor=actor)
     elif before is not None and before.profile == entry.profile:
         return "same"
     return "added" if before is None else "changed"

@@ -1,0 +1,1 @@
+"""What changes people, contracts and rosters."""
