@@ -85,7 +85,7 @@ class Solver:
             seed=row["seed"],
             seconds=row["seconds"],
             tick=TICK_SECONDS,
-            once_ready=True,
+            once_bounded=True,
         )
         team.best.cost, team.best.rosters = cost, start
 

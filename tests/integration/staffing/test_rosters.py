@@ -273,9 +273,9 @@ async def test_contacts_become_people_by_erlang_a(planner: Planner) -> None:
 
 
 async def test_pages_of_runs(planner: Planner) -> None:
-    made = [(await planner.create(await planner.first_day(12))).name for _ in range(5)]
-    for name in made:
-        await planner.stub().CancelRosterRun(api.CancelRosterRunRequest(name=name, request_id=fresh()))
+    made = [await planner.create(await planner.first_day(12)) for _ in range(5)]
+    for one in made:
+        await planner.stub().CancelRosterRun(api.CancelRosterRunRequest(name=one.name, request_id=fresh()))
     names: list[str] = []
     token = ""
     while True:
@@ -287,7 +287,7 @@ async def test_pages_of_runs(planner: Planner) -> None:
         if not token:
             break
     assert len(names) == len(set(names))
-    assert set(names) >= set(made)
+    assert [name for name in names if name in {one.name for one in made}] == [one.name for one in reversed(made)]
 
 
 def _but_stamps(calendar: str) -> list[str]:

@@ -51,7 +51,7 @@ class Progress:
 
 
 class Team:
-    """`workers` searchers on one problem for at most `seconds`; `once_ready`: from when the first one searches."""
+    """`workers` searchers on one problem for at most `seconds`; `once_bounded`: from the first bound on."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class Team:
         seed: int,
         seconds: float,
         tick: float = math.inf,
-        once_ready: bool = False,
+        once_bounded: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._build, self._workers, self._seed, self._clock = build, workers, seed, clock
-        self._seconds, self._tick, self._once_ready = seconds, tick, once_ready
+        self._seconds, self._tick, self._once_bounded = seconds, tick, once_bounded
         self.best = Progress()
 
     def run(self, start: Sequence[tuple[int, Any]] | None = None) -> Generator[Progress, None, None]:
@@ -75,7 +75,7 @@ class Team:
 
         Raises ImpossibleError when somebody's rules leave no roster, ValueError when one of `start` breaks a rule.
         """
-        began, waiting = self._clock(), self._once_ready
+        began, waiting = self._clock(), self._once_bounded
         context = mp.get_context("spawn")
         ends: dict[Connection, mp.process.BaseProcess] = {}
         try:
@@ -103,7 +103,7 @@ class Team:
                     except EOFError:
                         self._gone(ends.pop(end))
                         continue
-                    if what == "ready" and waiting:
+                    if what == "bound" and waiting:
                         began, waiting = self._clock(), False
                     _refused(what, payload)
                     if what == "ask":
@@ -158,7 +158,6 @@ def _search(build: Build, seed: tuple[int, int], channel: Connection, start: Seq
             explorer.accept([_roster(problem, one) for one in better], report=False)
 
     try:
-        channel.send(("ready", 0.0, None))
         if start is not None:
             explorer.accept([_roster(problem, one) for one in start])
         explorer.begin()
