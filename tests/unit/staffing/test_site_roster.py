@@ -19,6 +19,7 @@ from services.staffing.roster.check.judge import judge_site
 from services.staffing.roster.check.verdict import UnreadableError
 from services.staffing.roster.errors import ImpossibleError
 from services.staffing.roster.search.explorer import Explorer
+from services.staffing.roster.search.respond import respond, stir
 from services.staffing.roster.site import document, pricing
 from services.staffing.roster.site import words as site_words
 from services.staffing.roster.site.conflict import relaxed
@@ -263,3 +264,20 @@ def test_documents_go_round() -> None:
     assert document.encode(known, again) == solution["roster"]
     built = pricing.problem(known)
     assert all(built.pricer.roster(kind, cells) is not None for kind, cells in again)
+
+
+def test_nobody_alone_gains_after_responses_and_stirring_never_costs() -> None:
+    built, random = pricing.problem(week(problem())), np.random.default_rng(3)
+    rosters = respond(built, random, lambda: False)
+    assert rosters is not None
+    cost = built.cost(rosters)
+    for position in range(len(rosters)):
+        others = built.used([one for number, one in enumerate(rosters) if number != position])
+        prices = built.cover.costs(others + 1) - built.cover.costs(others)
+        best = built.pricer.price(built.kinds[position], prices).rosters[0]
+        assert built.cost([*rosters[:position], best, *rosters[position + 1 :]]) >= cost - 1e-6
+    for _ in range(5):
+        after = stir(built, rosters, random)
+        assert built.cost(after) <= built.cost(rosters)
+        rosters = after
+    assert respond(built, random, lambda: True) is None

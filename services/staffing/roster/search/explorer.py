@@ -13,7 +13,7 @@ from services.staffing.roster.search.dive import dive
 from services.staffing.roster.search.generation import Generated, Generation
 from services.staffing.roster.search.master import Master
 from services.staffing.roster.search.neighbourhood import improve
-from services.staffing.roster.search.respond import respond
+from services.staffing.roster.search.respond import respond, stir
 
 Report = Callable[[str, float, object], None]
 
@@ -28,6 +28,8 @@ KNOWN: Final = 25
 """Rosters of a kind that a neighbourhood begins with, those of the least reduced cost."""
 RESPONSES: Final = 3
 """Orders in which people respond to each other; the best is kept, all are remembered."""
+STIRS: Final = 20
+"""Stirrings between two looks at what the other searchers have found."""
 POOL: Final = 6_000
 """Rosters among which to choose at most."""
 
@@ -38,6 +40,7 @@ class Explorer:
     def __init__(self, problem: Problem, seed: Sequence[int], stop: Callable[[], bool], report: Report) -> None:
         self._problem, self._stop, self._report = problem, stop, report
         self._random = np.random.default_rng(list(seed))
+        self._stirs = problem.crowded and seed[-1] % 2 == 1
         self._pool: dict[tuple[int, bytes], Roster] = {}
         self._reduced: dict[tuple[int, bytes], float] = {}
         self._root: Generated | None = None
@@ -65,6 +68,8 @@ class Explorer:
             responded = respond(self._problem, self._random, self._stop)
             if responded is not None:
                 self.accept(responded)
+        if self._stirs:
+            return  # another searcher proves the bound
         master = Master(self._problem)
         master.add([] if self.best is None else self.best)
         generation = Generation(self._problem, master, self._stop)
@@ -86,6 +91,13 @@ class Explorer:
 
     def rounds(self, exchange: Callable[[], None]) -> None:
         """Search; `exchange` is called between the steps and may bring better rosters."""
+        while self._stirs and not self._done():
+            for _ in range(STIRS):
+                if self._stop():
+                    return
+                assert self.best is not None
+                self.accept(stir(self._problem, self.best, self._random))
+            exchange()
         while not self._done():
             for _ in range(DIVES):
                 self._dive()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,9 @@ from services.staffing.roster.problem import Problem, Roster
 
 ROUNDS: Final = 12
 """Rounds at most; the last ones hardly gain."""
+
+STIRRED: Final = 6
+"""People at most whose rosters are stirred together."""
 
 
 def respond(
@@ -38,3 +41,21 @@ def respond(
         if cost >= before:
             break
     return rosters
+
+
+def stir(problem: Problem, rosters: Sequence[Roster], random: np.random.Generator) -> list[Roster]:
+    """Some people's rosters taken away, and given anew in turn beside the others; the better of before and after."""
+    free = random.choice(len(rosters), min(len(rosters), int(random.integers(2, STIRRED + 1))), replace=False)
+    found = dict(enumerate(rosters))
+    for position in free:
+        del found[int(position)]
+    used = problem.used(list(found.values()))
+    for position in [*free, *random.permutation(free)]:
+        before = found.pop(int(position), None)
+        if before is not None:
+            used[before.cells] -= 1
+        prices = problem.cover.costs(used + 1) - problem.cover.costs(used)
+        found[int(position)] = problem.pricer.price(problem.kinds[position], prices).rosters[0]
+        used[found[int(position)].cells] += 1
+    after = [found[position] for position in range(len(rosters))]
+    return after if problem.cost(after) <= problem.cost(rosters) else list(rosters)
