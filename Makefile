@@ -134,7 +134,7 @@ drill-restore: setup ## lose a disk under writes and restore: what is lost, how 
 rolling: setup ## restart two replicas of everything in turn under load: no call may fail (ROUNDS=5, BUSY=2)
 	@KEFU_ROUNDS=$(ROUNDS) KEFU_BUSY=$(BUSY) $(BIN)/python -m pytest -s tests/faults/test_rolling.py
 
-.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-soak bench-scale bench-stack bench-forecast bench-staffing bench-roster bench-tiers bench-sampling staffing-model replay screenshots
+.PHONY: capacity bench-intake bench-timers bench-gateway bench-events bench-steady bench-soak bench-scale bench-stack bench-forecast bench-staffing bench-roster bench-site-roster bench-tiers bench-sampling staffing-model replay screenshots
 bench-intake: setup ## messages and whole conversations a second (each of these: QUICK=1 for under a minute)
 	@$(BIN)/python -m tests.bench.bench_intake
 bench-timers: setup ## deadlines armed, fired, and how late
@@ -162,6 +162,8 @@ bench-tiers: setup ## a million customers tiered, a purchase, a real file import
 bench-sampling: setup ## a week drawn from ten million recordings and run again by the verifier; scorecards of a month from ten million observations (PART=scorecards)
 	@$(if $(filter scorecards,$(PART)),:,$(BIN)/python -m tests.bench.bench_sampling)
 	@$(BIN)/python -m tests.bench.bench_scorecards
+bench-site-roster: setup ## a site's two weeks with forty people: bound, gap, what the solver holds, into docs/operations/solver.json
+	@$(BIN)/python -m tests.bench.site_roster
 bench-roster: setup ## rosters of the public benchmarks, checked and proved (INSTANCES="5 6" for some, ten minutes each)
 	@$(BIN)/python -m tests.bench.bench_roster $(INSTANCES)
 staffing-model: setup ## fit the correction for uneven handling times again (some minutes)

@@ -106,7 +106,7 @@ def _solver(home: Home, urls: Mapping[str, str], nats_url: str) -> Process:
     listens = {"KEFU_LISTEN": home.address("solver"), "KEFU_METRICS_LISTEN": home.address("solver metrics")}
     return Process(
         name="solver",
-        command=kefu_command("solve"),
+        command=kefu_command("solve", "staffing"),
         environment=base_environment(home) | service_environment(home, "staffing", urls, nats_url) | listens,
         grpc=home.address("solver"),
         metrics=home.address("solver metrics"),

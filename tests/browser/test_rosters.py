@@ -20,6 +20,8 @@ from tests.browser.test_pages import check
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SHOTS = Path(__file__).resolve().parents[2] / ".kefu" / "screenshots"
+# Nothing inside is wider than its page, which would scroll sideways.
+FITS = "document.querySelector('main').scrollWidth <= document.querySelector('main').clientWidth"
 CREW = ("roster-an", "roster-bo", "roster-ce", "roster-du", "roster-lead", "roster-mo")
 
 
@@ -77,6 +79,7 @@ def test_a_roster_from_the_question_to_publishing(
     expect(summary).to_be_visible()
     summary.click()
     check(page, "roster run")
+    assert page.evaluate(FITS)
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"roster-{width}-{scheme}-{language}.png", full_page=True)
     page.get_by_role("button", name=person.words("roster.publish"), exact=True).click()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import site_roster
 from tests.bench.capacity import FILE, ROLES
 from tests.charts.helm import ENVIRONMENTS, containers, render
 
@@ -43,8 +44,18 @@ def test_the_peak_is_below_three_fifths_of_the_limit_and_idle_fits_the_request(
     assert memory(process, MEASURED[0]) <= mebibytes(given["requests"]["memory"])
 
 
+SOLVER: dict[str, Any] = json.loads(site_roster.FILE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_search_fits_the_solver(environment: str) -> None:
+    """Measured by `make bench-site-roster`, because calls do not load it: the process with its searchers."""
+    given = resources(environment, "staffing-solve")
+    assert SOLVER["memory_mib"] < SHARE * mebibytes(given["limits"]["memory"])
+
+
 def test_every_workload_was_measured() -> None:
-    assert {f"kefu-{role}" for role in ROLES} == set(render("default").of("Deployment"))
+    assert {f"kefu-{role}" for role in (*ROLES, "staffing-solve")} == set(render("default").of("Deployment"))
 
 
 def test_there_is_an_idle_point_and_loads_that_rise() -> None:

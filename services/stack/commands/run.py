@@ -14,6 +14,7 @@ from services.kit.config import ConfigError, describe, load
 from services.stack.processes import GRPC_SERVICES
 
 SERVERS = (*GRPC_SERVICES, "gateway", "stream")
+SOLVERS = ("staffing",)
 WORKERS = (*GRPC_SERVICES, "gateway")
 CONFIGS = {
     "intake": ("services.intake.config", "IntakeConfig"),
@@ -55,11 +56,12 @@ def work(service: str, *, files: tuple[Path, ...]) -> None:
         importlib.import_module("services.gateway.worker").work(config)
 
 
-@click.command(epilog="\b\nExamples:\n  kefu solve\n  KEFU_SOLVER_WORKERS=4 kefu solve")
+@click.command(epilog="\b\nExamples:\n  kefu solve staffing\n  KEFU_SOLVER_WORKERS=4 kefu solve staffing")
+@click.argument("service", type=click.Choice(SOLVERS))
 @CONFIG_FILES
-def solve(*, files: tuple[Path, ...]) -> None:
+def solve(service: str, *, files: tuple[Path, ...]) -> None:
     """Search for the rosters that planners ask for, until SIGTERM; settings as for staffing. Any number may run."""
-    _run_async("staffing", _configured("staffing", files), work=True, build="build_solver")
+    _run_async(service, _configured(service, files), work=True, build="build_solver")
 
 
 @click.command(
