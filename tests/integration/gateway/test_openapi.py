@@ -129,6 +129,8 @@ def fuzz(operation: Any, headers: dict[str, str]) -> int:
         if tried and time.monotonic() > limit:
             raise _EnoughError  # to draw the others, only to drop them, takes longer than the calls
         tried += 1
+        if any({"\r", "\n"} & set(str(value)) for value in (case.headers or {}).values()):
+            return  # no header on the wire has these, and werkzeug's client makes none
         checks = [not_a_server_error, status_code_conformance, content_type_conformance]
         case.validate_response(case.call(headers=headers), checks=checks)
 
