@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
+from kefu.qa.v1 import draw_service_pb2 as draw_api
 from kefu.qa.v1 import recording_pb2, review_pb2
 from kefu.qa.v1 import recording_service_pb2 as api
 from kefu.qa.v1 import review_service_pb2 as review_api
@@ -32,7 +33,7 @@ from tests.browser.people import SITE, Person
 from tests.browser.scene import Scene
 from tests.browser.stack import Stack
 from tests.browser.test_pages import check
-from tests.integration.qa.drawn import as_drawn
+from tests.integration.qa.drawn import as_of_a_week
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -96,13 +97,13 @@ def talk(stack: Stack) -> str:
     return conversation
 
 
-def drawn(stack: Stack, recordings: Sequence[str]) -> None:
-    """Put recordings into a draw, as if a week had passed."""
+def counted(stack: Stack, recordings: Sequence[str]) -> None:
+    """Make recordings that were drawn ones of a week's draw."""
 
     async def put() -> None:
         connection = await asyncpg.connect(EmbeddedPostgres(stack.home.postgres).dsn(DATABASE))
         try:
-            await as_drawn(connection.execute, SITE, "RANDOM", *recordings)
+            await as_of_a_week(connection.execute, SITE, *recordings)
         finally:
             await connection.close()
 
@@ -131,7 +132,9 @@ def assign(stack: Stack, conversation: str) -> str:
     written = review_api.CreateRubricRequest(parent=parent, rubric=rubric)
     name = boss.call(f"{service}/CreateRubric", written, review_pb2.Rubric).name
     chief.call(f"{service}/PublishRubric", review_api.PublishRubricRequest(name=name), review_pb2.Rubric)
-    drawn(stack, recordings)
+    check = draw_api.CreateSpotCheckRequest(parent=parent, number=500, days=1, reason="all of today")
+    boss.call("kefu.qa.v1.DrawService/CreateSpotCheck", check, draw_api.Draw)
+    counted(stack, recordings)
     wanted = review_api.AssignReviewsRequest(
         parent=parent, recordings=recordings, series="browser", origin=review_pb2.Review.ORIGIN_DRAWN
     )

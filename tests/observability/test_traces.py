@@ -105,11 +105,11 @@ def test_every_service_gives_every_signal(whole_stack: Stack, done: Done) -> Non
     scraped = {
         name: whole_stack.scrape(name)["kefu_build"].samples[0].labels["service"] for name in whole_stack.metrics
     }
-    assert set(scraped) == set(SERVICES) | {"stream"}  # the gateway's second process
+    assert set(scraped) == set(SERVICES) | {"stream", "solver"}  # second processes of the gateway and of staffing
     assert set(scraped.values()) == set(SERVICES)
     for process in scraped:
         lines = [json.loads(line) for line in (whole_stack.home.logs / f"{process}.log").read_text().splitlines()]
-        assert {line["service"] for line in lines} == {process}
+        assert {line["service"] for line in lines} == {"staffing" if process == "solver" else process}
     assert done.trace_id
 
 

@@ -24,7 +24,7 @@ from services.kit.testing.polling import eventually
 from tests.integration.gateway.conftest import PASSWORD, SITE, Browser, add_account, token_of
 from tests.integration.gateway.test_care_pages import Reader
 from tests.integration.gateway.test_quality import employed, served
-from tests.integration.qa.drawn import as_drawn
+from tests.integration.qa.drawn import as_of_a_week
 
 PERSON = "judged"
 Draw = Callable[[str], None]
@@ -63,13 +63,13 @@ def reader(parts: Parts, user: str, language: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def draw(gateway_config: GatewayConfig, postgres: EmbeddedPostgres, portal: BlockingPortal) -> Draw:
-    """Puts a recording into a draw, as if a week had passed."""
+    """Makes a recording that was drawn one of a week's draw."""
     url = postgres.dsn(urlsplit(gateway_config.database).path.strip("/"), user=role_of("qa"))
 
     async def drawn(recording: str) -> None:
         connection = await asyncpg.connect(url, server_settings={"kefu.sites": "*"})
         try:
-            await as_drawn(connection.execute, SITE, "RANDOM", recording)
+            await as_of_a_week(connection.execute, SITE, recording)
         finally:
             await connection.close()
 
@@ -78,6 +78,9 @@ def draw(gateway_config: GatewayConfig, postgres: EmbeddedPostgres, portal: Bloc
 
 def assigned(office: Browser, draw: Draw, recording: str) -> dict[str, Any]:
     """The review of a recording that was drawn."""
+    check = {"number": 500, "days": 1, "person": PERSON, "reason": "all of today"}
+    drawn = office.post(f"/v1/sites/{SITE}/draws:spotCheck", check)
+    assert drawn.status_code == 200, drawn.text
     draw(recording)
     body = {"recordings": [recording], "series": "room", "origin": "ORIGIN_DRAWN"}
     done = office.post(f"/v1/sites/{SITE}/reviews:assign", body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -112,7 +113,6 @@ def fuzz(operation: Any, headers: dict[str, str]) -> int:
     tried = 0
     limit = time.monotonic() + SECONDS_AN_OPERATION
     negative = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
-    cases = st.one_of(operation.as_strategy(), negative)
 
     @settings(
         max_examples=EXAMPLES,
@@ -121,16 +121,23 @@ def fuzz(operation: Any, headers: dict[str, str]) -> int:
         derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
     )
-    @given(data=st.data())
-    def send(data: st.DataObject) -> None:
+    @given(case=st.one_of(operation.as_strategy(), negative))
+    def send(case: Any) -> None:
         nonlocal tried
         if tried and time.monotonic() > limit:
-            return  # before the next one is drawn, which takes longer than the call
+            raise _EnoughError  # to draw the others, only to drop them, takes longer than the calls
         tried += 1
-        case = data.draw(cases)
+        if any({"\r", "\n"} & set(str(value)) for value in (case.headers or {}).values()):
+            return  # no header on the wire has these, and werkzeug's client makes none
         checks = [not_a_server_error, status_code_conformance, content_type_conformance]
         case.validate_response(case.call(headers=headers), checks=checks)
 
-    send()
+    with suppress(_EnoughError):
+        send()
     return tried
+
+
+class _EnoughError(Exception):
+    """The time of an operation is over; a run that ends by it has found nothing."""

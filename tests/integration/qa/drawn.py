@@ -24,3 +24,10 @@ async def as_drawn(execute: Callable[..., Awaitable[Any]], site: str, kind: str,
     """As if a draw of this kind had these recordings, of a frame that held nothing else."""
     await execute(_DRAW, site, kind)
     await execute(_SAMPLE, site, kind, [name.rpartition("/")[2] for name in recordings])
+
+
+async def as_of_a_week(execute: Callable[..., Awaitable[Any]], site: str, *recordings: str) -> None:
+    """As if what a spot check has drawn had been drawn at random from a week: those count in the estimate."""
+    ids = [name.rpartition("/")[2] for name in recordings]
+    moved = "UPDATE qa.samples SET kind = 'RANDOM' WHERE site = $1 AND recording_id = ANY ($2::uuid[])"
+    await execute(moved, site, ids)
