@@ -149,7 +149,7 @@ async def build(config: CrmConfig) -> Process:
     vault = Vault(Keys.read(config.sealing_keys))
     parts = Parts(database, vault, SiteProfiles(lambda: ground.profiles.current), measured, absent=config.absent)
     neighbours_of = {
-        name: ClientChannel(config.calls.target(name, holders.CONTRACT), tracer=ground.tools.tracer)
+        name: ClientChannel(config.calls.target(name, [holders.CONTRACT]), tracer=ground.tools.tracer)
         for name in holders.HOLDERS
         if name not in config.absent
     }

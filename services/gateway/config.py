@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from services.kit.client.settings import CallsConfig
 from services.kit.config import absent_services, setting
 
 LOCAL: Final = frozenset({"local", "dev", "test"})
@@ -48,12 +49,7 @@ class GatewayConfig:
         None,
         help="Folder of those <kid>.pem where it is another than public/ beside the private keys",
     )
-    targets: tuple[str, ...] = setting(
-        "KEFU_TARGETS", (), help="Where services answer: intake=host:port,staffing=host:port,…"
-    )
-    tls_authority: Path | None = setting("KEFU_SERVICES_CA", None, help="PEM file: TLS to services, trusted by it")
-    tls_certificate: Path | None = setting("KEFU_TLS_CERTIFICATE", None, help="PEM file of our certificate")
-    tls_key: Path | None = setting("KEFU_TLS_KEY", None, help="PEM file of our certificate's key")
+    calls: CallsConfig = field(default_factory=CallsConfig)
     sealing_keys: Path | None = setting(
         "KEFU_SEALING_KEYS", None, help="File of the keys that seal webhook secrets; no webhooks without it"
     )
@@ -103,8 +99,6 @@ class GatewayConfig:
             raise ValueError("KEFU_PUBLIC_URL must begin with http:// or https://")
         if not self.local and not self.secure:
             raise ValueError("KEFU_PUBLIC_URL must be https outside of local environments")
-        if wrong := [target for target in _whole(self.targets) if "=" not in target]:
-            raise ValueError(f"KEFU_TARGETS: {', '.join(wrong)} must read service=host:port")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -132,22 +126,6 @@ class GatewayConfig:
         """The path under which the SSE server is mounted; empty at the root."""
         return urlsplit(self.stream_url).path.rstrip("/")
 
-    @property
-    def target_of(self) -> dict[str, str]:
-        """Service → host:port, or gRPC's list of them: ipv4:127.0.0.1:5000,127.0.0.1:5001."""
-        return dict(target.split("=", 1) for target in _whole(self.targets))
-
     def open_to_visitors(self, site: str) -> bool:
         """Whether the site's chat page takes anonymous visitors."""
         return "*" in self.anonymous_chat or site in self.anonymous_chat
-
-
-def _whole(parts: tuple[str, ...]) -> list[str]:
-    """Join the addresses of a list of gRPC's (ipv4:…,…), which the commas between targets have cut."""
-    whole: list[str] = []
-    for part in parts:
-        if whole and "=" not in part and whole[-1].partition("=")[2].startswith(("ipv4:", "ipv6:")):
-            whole[-1] += f",{part}"
-        else:
-            whole.append(part)
-    return whole

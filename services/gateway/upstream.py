@@ -23,15 +23,9 @@ Invoke = Callable[[Message], Message]
 def targets(config: GatewayConfig, routes: Routes) -> dict[str, Target]:
     """Service → where it answers, with the contracts that its retries follow."""
     found = {}
-    for package, address in config.target_of.items():
+    for package in config.calls.addresses:
         names = {r.method.containing_service.full_name for r in routes.all if r.package == package}
-        found[package] = Target(
-            address,
-            sorted(names),
-            authority_file=config.tls_authority,
-            certificate=config.tls_certificate,
-            key=config.tls_key,
-        )
+        found[package] = config.calls.target(package, sorted(names))
     return found
 
 

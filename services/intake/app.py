@@ -194,7 +194,7 @@ async def build(config: IntakeConfig) -> App:
     server.add(conversation_service_pb2_grpc.add_ConversationServiceServicer_to_server, conversations)
     sites = SiteServicer(database, rules, converter, feed)
     server.add(site_service_pb2_grpc.add_SiteServiceServicer_to_server, sites)
-    subjects = SubjectServicer(database, subject.sections(converter), subject.files)
+    subjects = SubjectServicer(database, subject.sections(converter), subject.next_file(database))
     server.add(subject_service_pb2_grpc.add_SubjectServiceServicer_to_server, subjects)
     if settler is not None:
         time = VirtualTime(database, worker.dispatcher, settle=settler.settle)

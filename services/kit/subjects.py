@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -34,8 +34,8 @@ Rows = Sequence[Any]
 """Mappings of columns, records of a query among them."""
 Sections = Callable[[Reading, str, Sequence[str]], AsyncIterator[tuple[str, Rows]]]
 """Reads (tx, site, customers) as sections of rows, one after another."""
-Files = Callable[[Reading, str, Sequence[str], str], AsyncIterator["File"]]
-"""Reads (tx, site, customers, after) as files in order of their positions, those after `after`."""
+NextFile = Callable[[str, Sequence[str], str], Awaitable["File | None"]]
+"""Reads (site, customers, after): the first file, or piece of one, after a position; None after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +59,31 @@ async def note(event: Event, tx: Transaction) -> None:
         await tx.execute(_NOTE, event.site, granted.request, list(granted.customers), tx.now)
 
 
-async def no_files(_tx: Reading, _site: str, _customers: Sequence[str], _after: str) -> AsyncIterator[File]:
-    """Of a service that keeps none."""
-    none: tuple[File, ...] = ()
-    for one in none:
-        yield one
-
-
 class SubjectServicer(api_grpc.SubjectServiceServicer):
     """kefu.common.v1.SubjectService over a service's own tables."""
 
-    def __init__(self, database: Database, sections: Sections, files: Files = no_files) -> None:
+    def __init__(self, database: Database, sections: Sections, next_file: NextFile) -> None:
         self._database = database
         self._sections = sections
-        self._files = files
+        self._next_file = next_file
 
     async def ReadSubject(
         self, request: api.ReadSubjectRequest, context: Any
     ) -> AsyncIterator[api.ReadSubjectResponse]:
-        """Sections, then files."""
+        """Sections, then files. No connection is held while the caller reads."""
         (site, _) = REQUEST.parse(request.name)
         async with self._database.reading(sites=[site]) as tx:
             customers = await tx.fetchval(_GRANTED, site, request.name)
             if customers is None:
                 raise Unavailable(metadata={"name": request.name})
-            if not request.files_only:
-                async for name, rows in self._sections(tx, site, customers):
-                    for part in _parts(rows):
-                        yield api.ReadSubjectResponse(section=api.SubjectSection(name=name, rows=part))
-            async for one in self._files(tx, site, customers, request.after):
-                yield api.ReadSubjectResponse(file=api.SubjectFile(**{each: getattr(one, each) for each in _FIELDS}))
+            sections = [] if request.files_only else [one async for one in self._sections(tx, site, customers)]
+        for name, rows in sections:
+            for part in _parts(rows):
+                yield api.ReadSubjectResponse(section=api.SubjectSection(name=name, rows=part))
+        after = request.after
+        while (one := await self._next_file(site, customers, after)) is not None:
+            after = one.position
+            yield api.ReadSubjectResponse(file=api.SubjectFile(**{each: getattr(one, each) for each in _FIELDS}))
 
 
 def to_json(value: object) -> str:

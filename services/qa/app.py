@@ -93,7 +93,7 @@ async def build(config: QaConfig) -> Process:
     ground = await Ground.of(SERVICE, config)
     database, measured = ground.database, QaMetrics(ground.metrics)
     within = timedelta(seconds=config.content_seconds)
-    at_intake = config.calls.target("intake", "kefu.intake.v1.ConversationService")
+    at_intake = config.calls.target("intake", ["kefu.intake.v1.ConversationService"])
     intake = ClientChannel(at_intake, tracer=ground.tools.tracer)
     parts = Parts(
         database,
@@ -107,7 +107,7 @@ async def build(config: QaConfig) -> Process:
     )
     for add, servicer in servicers(database, parts):
         ground.server.add(add, servicer)
-    subjects = SubjectServicer(database, subject.sections, subject.files(parts.contents.read))
+    subjects = SubjectServicer(database, subject.sections, subject.next_file(database, parts.contents.read))
     ground.server.add(subject_service_pb2_grpc.add_SubjectServiceServicer_to_server, subjects)
     figured = Figures(ground.metrics, database)
     relay = Relay(database, config.nats, consumers=CONSUMERS, absent=config.absent, progress=figured.consumers)

@@ -19,6 +19,7 @@ from typing import Final
 from kefu.intake.v1 import conversation_pb2 as pb
 from kefu.staffing.v1.person_pb2 import Presence
 
+from services.kit.client.settings import CallsConfig
 from services.kit.config import setting
 from services.kit.errors import KefuError
 from services.policy.profile import Profile
@@ -48,15 +49,17 @@ class LiveConfig:
     client_id: str = setting("KEFU_CLIENT_ID", help="Its service account")
     client_secret: str = setting("KEFU_CLIENT_SECRET", help="The account's secret", secret=True)
     public_url: str = setting("KEFU_PUBLIC_URL", help="The gateway")
-    targets: tuple[str, ...] = setting("KEFU_TARGETS", help="intake=host:port,staffing=host:port")
     profiles: Path = setting("KEFU_PROFILES", help="Folder of the site profiles")
     signing_keys: Path = setting("KEFU_SIGNING_KEYS", help="Keys of the local stack, for the people whom it plays")
     environment: str = setting("KEFU_ENVIRONMENT", "prod", help="local, dev or test; anything else is refused")
+    calls: CallsConfig = field(default_factory=CallsConfig)
 
     def __post_init__(self) -> None:
         """Refuse to be configured for a place where real customers are."""
         if self.environment not in ("local", "dev", "test"):
             raise ValueError(f"simulated traffic cannot run in the environment {self.environment!r}")
+        if missing := {"intake", "staffing"} - self.calls.addresses.keys():
+            raise ValueError(f"KEFU_TARGETS names no {', '.join(sorted(missing))}")
 
 
 @dataclass(slots=True)
@@ -200,7 +203,7 @@ class Live:
             _log.info("simulated traffic %s", "runs" if on else "stopped")
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
-        addresses = dict(target.split("=", 1) for target in self._config.targets)
+        addresses = self._config.calls.addresses
         tokens = GatewayTokens(self._gateway, self._config.signing_keys)
         in_force = Profiles(self._config.profiles).current
         for site in in_force.sites:

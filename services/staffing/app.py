@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from kefu.common.v1 import errors_pb2
 from kefu.staffing.v1 import planning_service_pb2_grpc, roster_service_pb2_grpc, staffing_service_pb2_grpc
 
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
-from services.kit.errors import NotFound
 from services.kit.figures import Figures
 from services.kit.settle import Settler
 from services.kit.uow import UnitOfWork
+from services.policy.desk import Desk, SiteProfiles
 from services.policy.process import Ground, Process
-from services.policy.profile import Profile
-from services.policy.versions import Profiles, SiteUnknownError
-from services.staffing.commands.rosters import Profiles as ProfileOf
 from services.staffing.config import StaffingConfig
 from services.staffing.metrics import StaffingMetrics
 from services.staffing.queries import Zones
@@ -36,18 +32,19 @@ async def build(config: StaffingConfig) -> Process:
     database, server = ground.database, ground.server
     worker = Worker(database, config.nats, Figures(ground.metrics, database), absent=config.absent)
     settler = Settler(worker.relay, config.nats)
+    profiles = SiteProfiles(lambda: ground.profiles.current)
     store = Store(Vault(Keys.read(config.sealing_keys)))
     servicer = StaffingServicer(
         database=database,
         uow=UnitOfWork(database),
         store=store,
-        zones=zones(ground.profiles, database),
+        zones=zones(profiles, database),
         metrics=StaffingMetrics(ground.metrics),
     )
     server.add(staffing_service_pb2_grpc.add_StaffingServiceServicer_to_server, servicer)
-    planning = PlanningServicer(zones(ground.profiles, database))
+    planning = PlanningServicer(zones(profiles, database))
     server.add(planning_service_pb2_grpc.add_PlanningServiceServicer_to_server, planning)
-    rosters = RosterServicer(database, store, profile_of(ground.profiles, database))
+    rosters = RosterServicer(Desk(database, profiles), database, store)
     server.add(roster_service_pb2_grpc.add_RosterServiceServicer_to_server, rosters)
     return ground.process(worker, settler)
 
@@ -60,23 +57,10 @@ async def build_solver(config: StaffingConfig) -> Process:
     return ground.process(solver, Settler(relay, config.nats))
 
 
-def profile_of(profiles: Profiles, database: Database) -> ProfileOf:
-    """The profile in force at a site."""
-
-    def profile(site: str) -> Profile:
-        try:
-            return profiles.current.at(site, database.clock.now())
-        except SiteUnknownError as unknown:
-            raise NotFound(errors_pb2.ERROR_REASON_SITE_UNKNOWN, {"site": site}) from unknown
-
-    return profile
-
-
-def zones(profiles: Profiles, database: Database) -> Zones:
+def zones(profiles: SiteProfiles, database: Database) -> Zones:
     """The time zone of a site by the profile in force."""
-    profile = profile_of(profiles, database)
 
     def zone(site: str) -> ZoneInfo:
-        return profile(site).timezone
+        return profiles.at(site, database.clock.now()).timezone
 
     return zone

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import asyncpg
-from google.protobuf.timestamp_pb2 import Timestamp
 from kefu.staffing.v1 import roster_pb2 as pb
 from kefu.staffing.v1 import roster_service_pb2 as api
 
 from services.kit.errors import InvalidArgument
+from services.kit.instants import stamp
 from services.policy.profile import Profile
 from services.staffing import rostering
 from services.staffing.commands.rosters import Wanted
@@ -102,7 +102,7 @@ def shift_to(shift: Shift) -> pb.RosterShift:
         person=shift.person,
         start=stamp(shift.start),
         end=stamp(shift.end),
-        break_start=stamp(shift.break_start) if shift.break_start else None,
+        break_start=stamp(shift.break_start),
         break_minutes=shift.break_minutes,
         activity=shift.activity,
     )
@@ -201,10 +201,3 @@ def day(text: str, field: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise InvalidArgument.field(field, f"{text!r} is no day", "date") from None
-
-
-def stamp(at: datetime) -> Timestamp:
-    """The wire form of an instant."""
-    made = Timestamp()
-    made.FromDatetime(at)
-    return made

@@ -10,7 +10,6 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from services.policy.calendar import DayKind
-from services.policy.chinese_days import china
 from services.policy.profile import Profile, Rostering
 from services.staffing.domain.contract import WISH_WEIGHT, Contract, MarkKind, Shift
 from services.staffing.domain.person import Grade, Person
@@ -48,9 +47,7 @@ def problem(known: Known, first: date, days: int, need: Mapping[tuple[str, int],
     asked = {skill for skill, _ in need}
     certified = {one.id: one for one in known.people if one.active and one.profile.certified}
     activities = sorted(asked) + ([SUPERVISOR] if rules.supervisor_present else [])
-    entries = [
-        _person(known, one, first, days, activities, {shift.id for shift in shifts}) for one in certified.values()
-    ]
+    entries = [_person(known, one, first, days, activities, shifts) for one in certified.values()]
     able = [one for one in entries if one.activities]
     held = {name for one in able for name in one.activities}
     if lacking := sorted(asked - held):
@@ -90,7 +87,12 @@ def shifts_of(rules: Rostering) -> list[words.ShiftWords]:
 
 
 def _person(
-    known: Known, person: Person, first: date, days: int, activities: Sequence[str], shifts: Collection[str]
+    known: Known,
+    person: Person,
+    first: date,
+    days: int,
+    activities: Sequence[str],
+    shifts: Sequence[words.ShiftWords],
 ) -> words.PersonWords:
     contract = known.contracts.get(person.id)
     leads = person.profile.grade in LEADERS
@@ -106,9 +108,10 @@ def _person(
         run=run,
         free=free,
     )
+    there = {"", words.OFF, words.ANY, *(shift.id for shift in shifts)}
     for mark in contract.marks if contract else ():
         day = (mark.day - first).days
-        if not 0 <= day < days or (mark.shift not in {"", words.OFF, words.ANY} and mark.shift not in shifts):
+        if not 0 <= day < days or mark.shift not in there:
             continue
         if mark.kind is MarkKind.LEAVE:
             found.leave.append(day)
@@ -119,20 +122,23 @@ def _person(
     return found
 
 
-def _published(known: Known, person: str, first: date, days: int, shifts: Collection[str]) -> dict[int, str]:
+def _published(known: Known, person: str, first: date, days: int, shifts: Sequence[words.ShiftWords]) -> dict[int, str]:
     """What stands for a person on the days of the run, so that a new roster changes little."""
-    zone, found = known.profile.timezone, {}
+    zone, found = known.profile.timezone, dict[int, str]()
+    patterns = {(one.start, one.minutes): one.id for one in shifts}
     ours = {one.day: one for one in known.standing if one.person == person}
     for number in range(days):
         day = first + timedelta(days=number)
         if day not in known.covered:
             continue
         shift = ours.get(day)
-        start = f"@{shift.start.astimezone(zone):%H%M}" if shift else ""
-        minutes = round((shift.end - shift.start) / _MINUTE) if shift else 0
-        same = [one.id for one in shifts_of(known.profile.roster) if one.id.endswith(start) and one.minutes == minutes]
-        if shift is None or same:
-            found[number] = next((one for one in same if one in shifts), words.OFF)
+        if shift is None:
+            found[number] = words.OFF
+            continue
+        start = shift.start.astimezone(zone)
+        key = (60 * start.hour + start.minute, round((shift.end - shift.start) / _MINUTE))
+        if key in patterns:  # else the site has no such shift any more
+            found[number] = patterns[key]
     return found
 
 
@@ -181,12 +187,11 @@ def _no_more_than_trainees(
 
 
 def _holiday(profile: Profile, day: date) -> bool:
-    if profile.timezone.key != "Asia/Shanghai":
-        return False
-    try:
-        return china(day) is DayKind.HOLIDAY
-    except (NotImplementedError, ValueError):
-        return False  # a year whose exchanged days are not yet decreed
+    """Whether one of the site's calendars has a public holiday then."""
+    return any(
+        calendar.holidays is not None and calendar.holidays(day) is DayKind.HOLIDAY
+        for calendar in profile.calendars.values()
+    )
 
 
 def shifts(profile: Profile, first: date, roster: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Shift]:

@@ -6,13 +6,14 @@ import asyncio
 import json
 import logging
 import math
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
 from services.kit.db import Database
+from services.kit.errors import KefuError
 from services.kit.timers import Dispatcher
 from services.staffing.commands.rosters import QUEUED, WATCHED
 from services.staffing.store import rosters as store
@@ -34,17 +35,18 @@ class Solver:
         self.dispatcher = Dispatcher(database, {})
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. Survives the database's absence."""
         wake = self._database.hints.subscribe(QUEUED)
         while True:
             wake.clear()
-            if await self.step():
-                continue
             try:
+                if await self.step():
+                    continue
+            except KefuError as error:  # the database is away: runs wait
+                log.warning("roster runs wait", extra={"reason": error.reason_name})
+            with suppress(TimeoutError):
                 async with asyncio.timeout(IDLE_SECONDS):
                     await wake.wait()
-            except TimeoutError:
-                continue
 
     async def step(self) -> bool:
         """Take the oldest open run and finish it; whether there was one."""
@@ -63,7 +65,9 @@ class Solver:
         except asyncio.CancelledError:
             await asyncio.shield(self._release(key))
             raise
-        except (ValueError, RuntimeError) as error:
+        except KefuError:
+            raise  # the database's fault, not the run's: whoever takes it next goes on
+        except Exception as error:  # whatever it was, it would be so again with the next worker
             log.exception("a roster run failed", extra={"run": row["run_id"]})
             await self._end(key, "FAILED", None, str(error)[:500])
         return True

@@ -73,6 +73,8 @@ def test_a_roster_from_the_question_to_publishing(
     expect(page.locator(".gantt rect").first).to_be_visible(timeout=60_000)
     expect(page.locator("#state")).to_have_text(person.words("roster_state.SUCCEEDED"), timeout=120_000)
     expect(page.get_by_text(person.words("roster.certified"))).to_be_visible()
+    page.get_by_text(person.words("roster.agreed")).click()
+    expect(page.get_by_role("checkbox", name="An", exact=True)).to_be_visible()
     expect(page.get_by_text(person.words("roster_rule.people_missing"), exact=True)).to_be_visible()
     assert page.locator(".gantt tbody tr").count() >= len(CREW)
     summary = page.locator("#why ~ .body summary, section[aria-labelledby=why] summary").first

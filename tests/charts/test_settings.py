@@ -76,6 +76,6 @@ def test_a_pod_can_use_what_it_is_given(environment: str, deployment: str, tmp_p
     if "KEFU_SIGNING_KEYS" in mounted.env:
         issuer = Issuer(config.signing_keys, public_keys=config.public_keys)
         assert verifier.verify(issuer.service("smoke", {})).kind is Kind.SERVICE
-        assert set(config.target_of) == set(Calls.read().calls["gateway"])
+        assert set(config.calls.addresses) == set(Calls.read().calls["gateway"])
     files = [value for value in mounted.env.values() if value.startswith(str(tmp_path))]
     assert all(Path(value).exists() for value in files), json.dumps(files)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 from services.intake.convert import Converter
-from services.kit.db import Reading
-from services.kit.subjects import File, Rows
+from services.kit.db import Database, Reading
+from services.kit.subjects import File, NextFile, Rows
 
 _CONVERSATIONS: Final = """
 SELECT id, customer, channel, external_id, queue, customer_name_sealed, tier, subject, state, need, source, summary,
@@ -47,11 +47,15 @@ def sections(converter: Converter) -> Callable[[Reading, str, Sequence[str]], As
     return read
 
 
-async def files(tx: Reading, site: str, customers: Sequence[str], after: str) -> AsyncIterator[File]:
-    """What was attached, one file in memory at a time."""
-    while (row := await tx.fetchrow(_NEXT_FILE, site, list(customers), after)) is not None:
-        after = row["name"]
-        yield File(after, row["media_type"], row["content"], position=after)
+def next_file(database: Database) -> NextFile:
+    """The reader of what was attached."""
+
+    async def read(site: str, customers: Sequence[str], after: str) -> File | None:
+        async with database.reading(sites=[site]) as tx:
+            row = await tx.fetchrow(_NEXT_FILE, site, list(customers), after)
+        return None if row is None else File(row["name"], row["media_type"], row["content"], row["name"])
+
+    return read
 
 
 def _named(row: dict[str, Any], converter: Converter, site: str) -> dict[str, Any]:

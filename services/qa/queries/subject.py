@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
-from services.kit.db import Reading
-from services.kit.subjects import PART_BYTES, File, Rows
+from services.kit.db import Database, Reading
+from services.kit.subjects import PART_BYTES, File, NextFile, Rows
 from services.qa.domain.content import Content
 from services.qa.store.recordings import OF_CUSTOMERS
 
@@ -24,9 +24,13 @@ SELECT v.recording_id, v.submitted_at, v.answers, v.evidence, v.coaching, v.disp
 FROM reviews v JOIN {_MINE} USING (site, recording_id) WHERE v.submitted_at IS NOT NULL ORDER BY v.submitted_at
 """,
 }
-_CONTENTS: Final = f"""
-SELECT r.recording_id::text AS id, c.size_bytes FROM {_MINE} JOIN contents c USING (site, recording_id)
-WHERE r.state <> 'EXPIRED' AND r.sha256 <> '' AND r.recording_id::text >= $3 ORDER BY r.recording_id::text
+# The piece after (recording, offset): of the same recording, or the first one of the next.
+_NEXT: Final = f"""
+SELECT r.recording_id::text AS id, CASE WHEN r.recording_id::text = $3 THEN $4 ELSE 0 END AS first
+FROM {_MINE} JOIN contents c USING (site, recording_id)
+WHERE r.state <> 'EXPIRED' AND r.sha256 <> ''
+  AND (r.recording_id::text > $3 OR r.recording_id::text = $3 AND c.size_bytes > $4)
+ORDER BY r.recording_id::text LIMIT 1
 """
 
 Read = Callable[[str, str, int, int], Awaitable[tuple[Content, bytes]]]
@@ -39,16 +43,17 @@ async def sections(tx: Reading, site: str, customers: Sequence[str]) -> AsyncIte
         yield name, await tx.fetch(query, site, list(customers))
 
 
-def files(read: Read) -> Callable[[Reading, str, Sequence[str], str], AsyncIterator[File]]:
+def next_file(database: Database, read: Read) -> NextFile:
     """The reader of contents, in pieces; one whose key was destroyed meanwhile ends the export with an error."""
 
-    async def pieces(tx: Reading, site: str, customers: Sequence[str], after: str) -> AsyncIterator[File]:
+    async def piece(site: str, customers: Sequence[str], after: str) -> File | None:
         begun, _, done = after.partition("/")
-        for row in await tx.fetch(_CONTENTS, site, list(customers), begun):
-            first = int(done) + PART_BYTES if row["id"] == begun else 0
-            for offset in range(first, row["size_bytes"], PART_BYTES):
-                content, piece = await read(site, row["id"], offset, PART_BYTES)
-                position = f"{row['id']}/{offset:012d}"
-                yield File(f"recordings/{row['id']}", content.media_type, piece, position, offset)
+        async with database.reading(sites=[site]) as tx:
+            row = await tx.fetchrow(_NEXT, site, list(customers), begun, int(done) + PART_BYTES if done else 0)
+        if row is None:
+            return None
+        id_, offset = row["id"], row["first"]
+        content, found = await read(site, id_, offset, PART_BYTES)
+        return File(f"recordings/{id_}", content.media_type, found, f"{id_}/{offset:012d}", offset)
 
-    return pieces
+    return piece

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -20,6 +20,7 @@ from services.staffing import rostering
 from services.staffing.domain.contract import Contract, Shift, changed, faults
 from services.staffing.errors import not_found, person_left
 from services.staffing.roster.check.judge import judge_site
+from services.staffing.roster.site.words import Problem
 from services.staffing.rostering import Known, NothingToRosterError
 from services.staffing.store import rosters as store
 from services.staffing.store.people import Store
@@ -93,11 +94,8 @@ async def create_run(
         if (before["first_day"], before["days"]) != (wanted.first, wanted.days):
             raise InvalidArgument.field("warm_start", "is a run of other days", "same_days")
         start = before["best"]
-    try:
-        knowledge = await known(tx, people, profile, first=wanted.first, days=wanted.days)
-        problem = rostering.problem(knowledge, wanted.first, wanted.days, wanted.need)
-    except NothingToRosterError as error:
-        raise FailedPrecondition(errors_pb2.ERROR_REASON_GUARD_NOT_MET, {"guard": str(error)}) from error
+    knowledge = await known(tx, people, profile, first=wanted.first, days=wanted.days)
+    problem = _posed(knowledge, wanted.first, wanted.days, wanted.need)
     raw = msgspec.json.encode(problem).decode()
     values = (wanted.first, wanted.days, wanted.seconds or 120, wanted.seed or 1, raw, start, tx.now, actor)
     await store.add_run(tx, site, run_id, *values)
@@ -157,12 +155,20 @@ async def publish(
     return number
 
 
+def _posed(knowledge: Known, first: date, days: int, need: Mapping[tuple[str, int], int]) -> Problem:
+    """The problem as it is now. Raises FailedPrecondition where there is nobody, or no shift, to make a roster of."""
+    try:
+        return rostering.problem(knowledge, first, days, need)
+    except NothingToRosterError as error:
+        raise _guard(str(error)) from error
+
+
 def _judge(knowledge: Known, row: asyncpg.Record, shifts: Sequence[Shift]) -> None:
     """Raise FailedPrecondition with the first broken rules, by the problem as it would be posed now."""
     posed = json.loads(row["problem"])
     need = {(skill, slot): people for skill, cells in posed["need"].items() for slot, people in cells}
     asked = {key: people for key, people in need.items() if key[0] != rostering.SUPERVISOR}
-    now = msgspec.to_builtins(rostering.problem(knowledge, row["first_day"], row["days"], asked), str_keys=True)
+    now = msgspec.to_builtins(_posed(knowledge, row["first_day"], row["days"], asked), str_keys=True)
     gave_way = {one["id"]: one for one in posed["people"]}
     for person in now["people"]:
         person["published"] = {}
@@ -190,7 +196,3 @@ def _guard(words: str) -> FailedPrecondition:
 def _wrong_state(site: str, row: asyncpg.Record) -> FailedPrecondition:
     name = f"sites/{site}/rosterRuns/{row['run_id']}"
     return FailedPrecondition(metadata={"name": name, "state": row["state"], "allowed": "-"})
-
-
-Profiles = Callable[[str], Profile]
-"""The profile in force at a site; raises NotFound SITE_UNKNOWN."""

@@ -39,6 +39,8 @@ CREATE TABLE roster_runs (
     cancel_asked boolean NOT NULL DEFAULT false,
     lease_token text,
     lease_until timestamptz,
+    -- how often a worker took it and was gone before the end
+    attempts integer NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,
     version bigint NOT NULL DEFAULT 1,

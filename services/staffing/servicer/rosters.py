@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from google.protobuf.message import Message
 from kefu.staffing.v1 import roster_pb2 as pb
 from kefu.staffing.v1 import roster_service_pb2 as api
 from kefu.staffing.v1 import roster_service_pb2_grpc as api_grpc
@@ -17,7 +16,7 @@ from services.kit.call import current
 from services.kit.db import Database, Transaction
 from services.kit.errors import PermissionDenied
 from services.kit.resource_names import ResourceName
-from services.kit.uow import UnitOfWork
+from services.policy.desk import Desk
 from services.staffing import convert_rosters as convert
 from services.staffing.calendar_feed import MEDIA_TYPE, calendar
 from services.staffing.commands import rosters as commands
@@ -38,15 +37,13 @@ POLL_SECONDS: Final = 1.0
 _LATEST: Final = ["9999-12-31T00:00:00+00:00", "~"]
 
 Context = Any
-Reply = TypeVar("Reply", bound=Message)
 
 
 class RosterServicer(api_grpc.RosterServiceServicer):
     """kefu.staffing.v1.RosterService."""
 
-    def __init__(self, database: Database, people: Store, profiles: commands.Profiles) -> None:
-        self._database, self._people, self._profiles = database, people, profiles
-        self._uow = UnitOfWork(database)
+    def __init__(self, desk: Desk, database: Database, people: Store) -> None:
+        self._desk, self._database, self._people = desk, database, people
 
     async def SetContract(self, request: api.SetContractRequest, context: Context) -> pb.Contract:
         """Set a contract as a whole."""
@@ -58,12 +55,12 @@ class RosterServicer(api_grpc.RosterServiceServicer):
             await commands.set_contract(tx, self._people, site=site, person_id=person, contract=contract, actor=actor)
             return convert.contract_to(name, contract)
 
-        return await self._write(site, run, pb.Contract)
+        return await self._desk.write(site, run, pb.Contract)
 
     async def GetContract(self, request: api.GetContractRequest, context: Context) -> pb.Contract:
         """A person's contract."""
         site, person = CONTRACT.parse(request.name)
-        async with self._database.reading(sites=[site]) as tx:
+        async with self._desk.read(site) as tx:
             await self._people.get(tx, site, person)
             found: Contract | None = (await store.contracts(tx, site, [person])).get(person)
         if found is None:
@@ -73,7 +70,7 @@ class RosterServicer(api_grpc.RosterServiceServicer):
     async def CreateRosterRun(self, request: api.CreateRosterRunRequest, context: Context) -> pb.RosterRun:
         """Queue a search."""
         (site,) = SITE.parse(request.parent, "parent")
-        profile = self._profiles(site)
+        profile = self._desk.profile(site)
         wanted = await asyncio.to_thread(convert.wanted_from, request, profile)
 
         async def run(tx: Transaction, actor: str) -> pb.RosterRun:
@@ -81,21 +78,21 @@ class RosterServicer(api_grpc.RosterServiceServicer):
             await commands.create_run(tx, self._people, profile, wanted, run_id=run_id, actor=actor)
             return convert.run_to(await commands.run(tx, site, run_id), profile, whole=False)
 
-        return await self._write(site, run, pb.RosterRun)
+        return await self._desk.write(site, run, pb.RosterRun)
 
     async def GetRosterRun(self, request: api.GetRosterRunRequest, context: Context) -> pb.RosterRun:
         """A run with its best roster so far."""
         site, run_id = RUN.parse(request.name)
-        profile = self._profiles(site)
-        async with self._database.reading(sites=[site]) as tx:
+        profile = self._desk.profile(site)
+        async with self._desk.read(site) as tx:
             return convert.run_to(await commands.run(tx, site, run_id), profile, whole=True)
 
     async def ListRosterRuns(self, request: api.ListRosterRunsRequest, context: Context) -> api.ListRosterRunsResponse:
         """Runs, latest first."""
         (site,) = SITE.parse(request.parent, "parent")
-        profile, size = self._profiles(site), pages.page_size(request.page_size, most=PAGE_MOST)
+        profile, size = self._desk.profile(site), pages.page_size(request.page_size, most=PAGE_MOST)
         at, run_id = pages.decode(request) or _LATEST
-        async with self._database.reading(sites=[site]) as tx:
+        async with self._desk.read(site) as tx:
             found = await store.runs(tx, site, before=(datetime.fromisoformat(at), run_id), limit=size + 1)
         last = found[size - 1] if len(found) > size else None
         token = pages.encode(request, [last["created_at"], last["run_id"]]) if last else ""
@@ -125,18 +122,18 @@ class RosterServicer(api_grpc.RosterServiceServicer):
     async def CancelRosterRun(self, request: api.CancelRosterRunRequest, context: Context) -> pb.RosterRun:
         """Ask a run to end."""
         site, run_id = RUN.parse(request.name)
-        profile = self._profiles(site)
+        profile = self._desk.profile(site)
 
         async def run(tx: Transaction, actor: str) -> pb.RosterRun:
             await commands.cancel(tx, site=site, run_id=run_id, actor=actor)
             return convert.run_to(await commands.run(tx, site, run_id), profile, whole=False)
 
-        return await self._write(site, run, pb.RosterRun)
+        return await self._desk.write(site, run, pb.RosterRun)
 
     async def PublishRoster(self, request: api.PublishRosterRequest, context: Context) -> pb.Roster:
         """Publish a roster after the checker has judged it."""
         site, run_id = RUN.parse(request.name)
-        profile = self._profiles(site)
+        profile = self._desk.profile(site)
         given = [convert.shift_from(one, profile) for one in request.shifts]
 
         async def run(tx: Transaction, actor: str) -> pb.Roster:
@@ -147,13 +144,12 @@ class RosterServicer(api_grpc.RosterServiceServicer):
             assert row is not None
             return convert.roster_to(site, row, shifts)
 
-        return await self._write(site, run, pb.Roster)
+        return await self._desk.write(site, run, pb.Roster)
 
     async def GetRoster(self, request: api.GetRosterRequest, context: Context) -> pb.Roster:
         """A published roster."""
         site, number = ROSTER.parse(request.name)
-        self._profiles(site)
-        async with self._database.reading(sites=[site]) as tx:
+        async with self._desk.read(site) as tx:
             row, shifts = await store.roster(tx, site, int(number))
         if row is None:
             raise not_found(request.name)
@@ -162,10 +158,9 @@ class RosterServicer(api_grpc.RosterServiceServicer):
     async def ListRosters(self, request: api.ListRostersRequest, context: Context) -> api.ListRostersResponse:
         """Published rosters, latest first."""
         (site,) = SITE.parse(request.parent, "parent")
-        self._profiles(site)
         size = pages.page_size(request.page_size, most=PAGE_MOST)
         (before,) = pages.decode(request) or [2**31 - 1]
-        async with self._database.reading(sites=[site]) as tx:
+        async with self._desk.read(site) as tx:
             found = await store.rosters(tx, site, before=before, limit=size + 1)
         token = pages.encode(request, [found[size - 1]["number"]]) if len(found) > size else ""
         return api.ListRostersResponse(
@@ -178,22 +173,11 @@ class RosterServicer(api_grpc.RosterServiceServicer):
         principal = current().principal
         if principal.subject != person and not principal.may(WRITE, site):
             raise PermissionDenied(metadata={"permission": WRITE})
-        profile = self._profiles(site)
-        async with self._database.reading(sites=[site]) as tx:
+        profile = self._desk.profile(site)
+        async with self._desk.read(site) as tx:
             await self._people.get(tx, site, person)
             today = tx.now.astimezone(profile.timezone).date()
             since, until = today - timedelta(days=30), today + timedelta(days=400)
             shifts = await store.standing(tx, site, since, until, person)
             content = calendar(site, shifts, tx.now.astimezone(UTC))
         return api.ExportShiftsResponse(file_name=f"{site}-{person}.ics", media_type=MEDIA_TYPE, content=content)
-
-    async def _write(
-        self, site: str, handler: Callable[[Transaction, str], Awaitable[Reply]], reply: type[Reply]
-    ) -> Reply:
-        """Run a command once per request id."""
-        call = current()
-
-        async def run(tx: Transaction) -> Reply:
-            return await handler(tx, call.principal.subject)
-
-        return reply.FromString(await self._uow.run(call, run, lambda one: one.SerializeToString(), sites=[site]))

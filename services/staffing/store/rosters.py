@@ -13,6 +13,7 @@ from services.kit.db import Reading, Transaction
 from services.staffing.domain.contract import Contract, Mark, MarkKind, Shift
 
 LEASE_SECONDS: Final = 30
+MOST_ATTEMPTS: Final = 5
 _CONTRACTS = """
 SELECT person_id, week_minutes_least, week_minutes_most, mentor FROM contracts
 WHERE site = $1 AND (person_id = ANY ($2) OR cardinality($2::text[]) = 0)
@@ -48,12 +49,17 @@ WHERE site = $1 AND run_id = $2
 # one statement claims: two workers never hold the same run, and a worker that is gone loses its own
 _CLAIM = f"""
 UPDATE roster_runs SET state = 'RUNNING', lease_token = $1, lease_until = kefu_now() + make_interval(secs => $2),
-    version = version + 1
+    attempts = attempts + 1, version = version + 1
 WHERE (site, run_id) = (
     SELECT site, run_id FROM roster_runs
     WHERE state = 'QUEUED' OR (state = 'RUNNING' AND lease_until < kefu_now())
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING {_LIST_COLUMNS}, problem, best
+"""
+# whoever takes it dies of it
+_GIVE_UP = """
+UPDATE roster_runs SET state = 'FAILED', fault = $2, lease_token = NULL, lease_until = NULL, version = version + 1
+WHERE state = 'RUNNING' AND lease_until < kefu_now() AND attempts >= $1
 """
 _PROGRESS = """
 UPDATE roster_runs SET objective = $4, bound = $5, elapsed = $6, best = coalesce($7, best), version = version + 1,
@@ -66,7 +72,10 @@ UPDATE roster_runs SET state = $4, verdict = $5, fault = $6, lease_token = NULL,
     version = version + 1
 WHERE site = $1 AND run_id = $2 AND lease_token = $3 AND state = 'RUNNING'
 """
-_RELEASE = "UPDATE roster_runs SET lease_until = kefu_now() WHERE site = $1 AND run_id = $2 AND lease_token = $3"
+_RELEASE = """
+UPDATE roster_runs SET lease_until = kefu_now(), attempts = attempts - 1
+WHERE site = $1 AND run_id = $2 AND lease_token = $3
+"""
 _SHIFT_COLUMNS = "person_id, day, starts_at, ends_at, break_at, break_minutes, activity"
 _STANDING = f"""
 SELECT {_SHIFT_COLUMNS} FROM roster_shifts
@@ -139,7 +148,8 @@ async def cancel(tx: Transaction, site: str, run_id: str) -> None:
 
 
 async def claim(tx: Transaction, token: str) -> asyncpg.Record | None:
-    """The oldest run that nobody works on, now ours for LEASE_SECONDS."""
+    """The oldest run that nobody works on, now ours for LEASE_SECONDS; what MOST_ATTEMPTS workers lost fails."""
+    await tx.execute(_GIVE_UP, MOST_ATTEMPTS, f"{MOST_ATTEMPTS} workers were gone before its end")
     return await tx.fetchrow(_CLAIM, token, LEASE_SECONDS)
 
 

@@ -97,7 +97,7 @@ def gateway_config(
         secret="s" * 40,
         signing_keys=keys,
         sealing_keys=folder / "sealing.json",
-        targets=tuple(f"{name}=127.0.0.1:{one.server.port}" for name, one in running.items()),
+        calls=CallsConfig(tuple(f"{name}=127.0.0.1:{one.server.port}" for name, one in running.items())),
         environment="test",
         public_url=f"http://{HOST}",
         stream_url="http://127.0.0.1:9",

@@ -49,7 +49,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def shop(parts: Parts, gateway_config: GatewayConfig, portal: BlockingPortal) -> str:
     """The demonstration shop, loaded twice; the address of crm."""
-    address = next(one.partition("=")[2] for one in gateway_config.targets if one.startswith("crm="))
+    address = gateway_config.calls.addresses["crm"]
     token = token_of(parts, "installer", {"*": frozenset({"admin"})})
 
     async def load() -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from services.gateway.app import Parts, create_app
 from services.gateway.config import GatewayConfig
 from services.gateway.upstream import Upstream, targets
+from services.kit.client.settings import CallsConfig
 from tests.integration.gateway.conftest import SITE, Browser, new_id, token_of
 
 PEOPLE = f"/v1/sites/{SITE}/people"
@@ -194,7 +195,7 @@ def test_no_token_and_a_forged_token_are_unauthenticated(browser: Browser) -> No
 
 
 def test_a_service_that_is_away_is_unavailable(parts: Parts, gateway_config: GatewayConfig) -> None:
-    away = replace(gateway_config, targets=("staffing=127.0.0.1:1",))
+    away = replace(gateway_config, calls=CallsConfig(("staffing=127.0.0.1:1",)))
     app = create_app(replace(parts, upstream=Upstream(targets(away, parts.routes))))
     lonely = Browser(app.test_client(), token=token_of(parts, "admin", {"*": frozenset({"admin"})}))
     for path in (PEOPLE, f"/v1/sites/{SITE}/conversations"):

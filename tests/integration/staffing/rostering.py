@@ -11,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from kefu.common.v1 import errors_pb2
 from kefu.staffing.v1 import person_pb2, roster_pb2
 from kefu.staffing.v1 import roster_service_pb2 as api
 from kefu.staffing.v1 import staffing_service_pb2 as people_api
@@ -22,10 +21,10 @@ from prometheus_client import CollectorRegistry
 from services.kit.access import Access
 from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
-from services.kit.errors import NotFound
 from services.kit.telemetry.metrics import Metrics
 from services.kit.testing.grpc import Registered, Running, serve
 from services.kit.uow import UnitOfWork
+from services.policy.desk import Desk, SiteProfiles
 from services.policy.profile import Profile
 from services.policy.versions import Profiles
 from services.staffing.metrics import StaffingMetrics
@@ -161,20 +160,15 @@ def day_of(stamp: Timestamp) -> date:
 @asynccontextmanager
 async def planning(database: Database, folder: Path) -> AsyncIterator[Planner]:
     """The service, with the desk's own profile and the project's own roles."""
-    profiles = Profiles(PROFILES)
-
-    def profile(site: str) -> Profile:
-        if site not in profiles.current.sites:
-            raise NotFound(errors_pb2.ERROR_REASON_SITE_UNKNOWN, {"site": site})
-        return profiles.current.at(site, database.clock.now())
-
+    watched = Profiles(PROFILES)
+    desk = Desk(database, SiteProfiles(lambda: watched.current))
     metrics = StaffingMetrics(Metrics.from_catalogue(CollectorRegistry(), owners=["staffing"]))
     store = Store(Vault(Keys.create(folder / "sealing.json", "test")))
-    people = StaffingServicer(database, UnitOfWork(database), store, lambda site: profile(site).timezone, metrics)
+    people = StaffingServicer(database, UnitOfWork(database), store, lambda site: desk.profile(site).timezone, metrics)
     registered: list[Registered] = [
         (add_StaffingServiceServicer_to_server, people),
-        (add_RosterServiceServicer_to_server, RosterServicer(database, store, profile)),
+        (add_RosterServiceServicer_to_server, RosterServicer(desk, database, store)),
     ]
     access = Access.read(ROOT / "services" / "policy" / "access.yaml")
     async with serve(registered, keys_folder=folder, access=access) as running:
-        yield Planner(running, database, profile(SITE))
+        yield Planner(running, database, desk.profile(SITE))

@@ -127,6 +127,34 @@ async def test_a_lease_is_held_by_one_and_falls_to_the_next(planner: Planner) ->
     assert (await planner.get(made.name)).state == STATES.STATE_SUCCEEDED
 
 
+async def test_a_run_that_its_workers_do_not_survive_fails_in_the_end(planner: Planner) -> None:
+    made = await planner.create(await planner.first_day(13))
+    run_id = made.name.rpartition("/")[2]
+    for attempt in range(store_rosters.MOST_ATTEMPTS):
+        async with planner.database.transaction() as tx:
+            row = await store_rosters.claim(tx, f"worker-{attempt}")
+        assert row is not None, "it is taken up again"
+        assert row["run_id"] == run_id
+        await planner.database.execute(
+            "UPDATE roster_runs SET lease_until = kefu_now() - interval '1 s' WHERE run_id = $1", run_id
+        )
+    assert not await planner.solver.step()
+    ended = await planner.get(made.name)
+    assert ended.state == STATES.STATE_FAILED
+    assert "5 workers" in ended.fault
+
+
+async def test_a_run_of_which_nothing_can_be_made_fails_with_its_reason(planner: Planner) -> None:
+    made = await planner.create(await planner.first_day(14))
+    run_id = made.name.rpartition("/")[2]
+    spoiled = "UPDATE roster_runs SET problem = jsonb_set(problem::jsonb, '{need}', $2)::text WHERE run_id = $1"
+    await planner.database.execute(spoiled, run_id, '{"PIANO": [[1, 1]]}')
+    assert await planner.solver.step()
+    ended = await planner.get(made.name)
+    assert ended.state == STATES.STATE_FAILED
+    assert ended.fault
+
+
 async def test_what_contradicts_gives_way_by_name_and_shortfalls_say_why(planner: Planner) -> None:
     first = await planner.first_day(10)
     tuesday = str(first + timedelta(days=1))

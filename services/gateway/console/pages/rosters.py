@@ -95,6 +95,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             names=shell.names(site),
             may_write=may,
             next_monday=today + timedelta(days=14 - today.weekday()),
+            given=request.form,
             fault=fault,
             next_href=f"?page={token}" if token else "",
             **_of_templates(),
@@ -112,6 +113,7 @@ def install(blueprint: Blueprint, shell: Shell) -> None:
             "names": names,
             "open": found.state in OPEN,
             "may_publish": shell.gate.may("rosters.publish", site),
+            "agreed": request.form.getlist("agreed"),
             **_of_templates(),
         }
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from services.staffing.roster.problem import Problem, Roster
 from services.staffing.roster.search.explorer import Explorer
 
 Build = Callable[[], Problem]
+
+
+STARTING_SECONDS: Final = 120.0
+"""Until the first bound at most, where the time counts from it."""
 
 
 class SearcherLostError(RuntimeError):
@@ -51,7 +55,10 @@ class Progress:
 
 
 class Team:
-    """`workers` searchers on one problem for at most `seconds`; `once_bounded`: from the first bound on."""
+    """`workers` searchers on one problem for at most `seconds`; `once_bounded`: from the first bound on.
+
+    That comes once compiled code has loaded and may take its time, but no more than STARTING_SECONDS.
+    """
 
     def __init__(
         self,
@@ -88,11 +95,10 @@ class Team:
                 there.close()
                 ends[here] = process
             while ends and not self.best.proved:
-                left = math.inf if waiting else began + self._seconds - self._clock()
+                left = began + self._seconds + (STARTING_SECONDS if waiting else 0) - self._clock()
                 if left <= 0:
                     return
-                pause = min(left, self._tick)
-                ready = wait(list(ends), timeout=pause if math.isfinite(pause) else None)
+                ready = wait(list(ends), timeout=min(left, self._tick))
                 if not ready:
                     self.best.seconds = 0.0 if waiting else self._clock() - began
                     yield self.best
