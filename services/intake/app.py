@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import secrets
-from collections.abc import Callable
 
-from kefu.common.v1 import clock_service_pb2_grpc, subject_service_pb2_grpc
+from kefu.common.v1 import subject_service_pb2_grpc
 from kefu.intake.v1 import conversation_service_pb2_grpc, site_service_pb2_grpc
 
 from services.intake.commands import follow_ups
@@ -33,15 +31,11 @@ from services.kit.crypto import Keys, Vault
 from services.kit.db import Database
 from services.kit.figures import Figures
 from services.kit.ids import Ids
-from services.kit.inbox import Consumer
 from services.kit.relay import Relay
-from services.kit.server import Server
 from services.kit.settle import Settler
 from services.kit.subjects import SubjectServicer
-from services.kit.timers import ClockServicer, Dispatcher, VirtualTime
-from services.policy.metrics import ProfileMetrics
-from services.policy.process import Hearing, checks_of, metrics_of, tools_of
-from services.policy.versions import Profiles
+from services.kit.timers import Dispatcher
+from services.policy.process import Beside, Ground, Hearing, Process
 
 SERVICE = "intake"
 # How soon a version that begins or is reloaded shows in the metrics.
@@ -60,78 +54,16 @@ class SiteServicer(SiteRpcs, WatchSiteRpcs, site_service_pb2_grpc.SiteServiceSer
         WatchSiteRpcs.__init__(self, feed)
 
 
-class App:
-    """One process of intake: its server, and its worker when asked for."""
+async def build(config: IntakeConfig, feed: Feed | None = None) -> Process:
+    """Construct the service, on a feed that the caller looks at as well.
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        server: Server,
-        profiles: Profiles,
-        commands: Commands,
-        feed: Feed,
-        worker: Worker,
-        settler: Settler | None,
-        expose: Callable[[], None],
-    ) -> None:
-        self.server = server
-        self.database = database
-        self.worker = worker
-        self.commands = commands
-        self._profiles = profiles
-        self._feed = feed
-        self._settler = settler
-        self._expose = expose
-        self._stack = contextlib.AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self, *, work: bool = False) -> None:
-        """Open the ports, and begin the background work if asked to."""
-        self._begin("profiles", self._profiles.watch())
-        self._begin("standing", self._standing())
-        if self._settler is not None:
-            await self._stack.enter_async_context(self._settler)
-        if work:
-            self._begin("worker", self.worker.run())
-        self._begin("feed", self._feed.run())
-        await self.server.start()
-
-    async def run_until_signal(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop."""
-        await self.server.run_until_signal()
-        await self.stop()
-
-    async def stop(self, *, drain_seconds: float | None = None) -> None:
-        """End without a failed call."""
-        await self.server.stop(drain_seconds=drain_seconds)
-        await self.commands.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._stack.aclose()
-        await self.database.close()
-
-    async def _standing(self) -> None:
-        while True:
-            self._expose()
-            await asyncio.sleep(STANDING_SECONDS)
-
-    def _begin(self, name: str, work: object) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))  # type: ignore[arg-type]
-
-
-async def build(config: IntakeConfig) -> App:
-    """Construct the service. Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError."""
-    metrics = metrics_of(SERVICE)
-    tools = tools_of(SERVICE, config)
-    measured = IntakeMetrics(metrics, tools.tracer)
-    of_profiles = ProfileMetrics(metrics)
-    profiles = Profiles(config.profiles, on_change=of_profiles.changed)
+    Raises Unavailable, ProfileRefusedError, KeySetError, CryptoError or AccessError.
+    """
     # Ids are names, not secrets: what they name is guarded by permission, so a seeded generator does.
     new_id = Ids(random_bits=random.Random(secrets.randbits(256)).getrandbits)  # noqa: S311
-    database = Database(config.database, SERVICE, size=config.connections, new_id=new_id)
-    await database.open()
+    ground = await Ground.of(SERVICE, config, new_id=new_id)
+    database, profiles, server = ground.database, ground.profiles, ground.server
+    measured = IntakeMetrics(ground.metrics, ground.tools.tracer)
     rules = RulesOf(lambda: profiles.current)
     converter = Converter(Vault(Keys.read(config.sealing_keys)))
     commands = Commands(
@@ -141,8 +73,8 @@ async def build(config: IntakeConfig) -> App:
         person_name=converter.person_name,
         bot_patience_s=config.bot_patience_seconds,
     )
-    feed = Feed(config.nats)
-    work = Figures(metrics, database)
+    feed = feed or Feed(config.nats)
+    work = Figures(ground.metrics, database)
     relay = Relay(
         database,
         config.nats,
@@ -158,7 +90,7 @@ async def build(config: IntakeConfig) -> App:
         (erasure.consumer_of(SERVICE), erasure.REQUESTS, erasure.Handler(erase)),
     )
     names = [name for name, _, _ in listens]
-    settler = Settler(relay, config.nats, consumers=names) if database.virtual else None
+    settler = Settler(relay, config.nats, consumers=names)
     worker = Worker(
         database=database,
         relay=relay,
@@ -171,23 +103,10 @@ async def build(config: IntakeConfig) -> App:
             },
             fired=work.fired,
         ),
-        consumers=[
-            Consumer(
-                database,
-                config.nats,
-                name=name,
-                subjects=subjects,
-                handler=handler,
-                afterwards=settler.relay if settler else None,
-                tracer=tools.tracer,
-                alone=name == PEOPLE,
-            )
-            for name, subjects, handler in listens
-        ],
+        consumers=ground.consumers(listens, settler, alone=PEOPLE),
         metrics=measured,
         others=[work.keep, *([search.Indexer(database).run] if config.search else [])],
     )
-    server = Server(config.server, service=SERVICE, tools=tools, metrics=metrics, checks=checks_of(SERVICE, database))
     conversations = ConversationServicer(
         commands, database=database, rules=rules, converter=converter, feed=feed, simulation=config.simulation
     )
@@ -196,22 +115,13 @@ async def build(config: IntakeConfig) -> App:
     server.add(site_service_pb2_grpc.add_SiteServiceServicer_to_server, sites)
     subjects = SubjectServicer(database, subject.sections(converter), subject.next_file(database))
     server.add(subject_service_pb2_grpc.add_SubjectServiceServicer_to_server, subjects)
-    if settler is not None:
-        time = VirtualTime(database, worker.dispatcher, settle=settler.settle)
-        server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
 
-    def expose() -> None:
-        now = database.clock.now()
-        measured.promises(rules.at(site, now).profile for site in rules.in_force(now))
-        of_profiles.stand(profiles.status, now)
+    async def stand() -> None:
+        while True:
+            now = database.clock.now()
+            measured.promises(rules.at(site, now).profile for site in rules.in_force(now))
+            ground.of_profiles.stand(profiles.status, now)
+            await asyncio.sleep(STANDING_SECONDS)
 
-    return App(
-        database=database,
-        server=server,
-        profiles=profiles,
-        commands=commands,
-        feed=feed,
-        worker=worker,
-        settler=settler,
-        expose=expose,
-    )
+    beside: dict[str, Beside] = {"standing": stand, "feed": feed.run}
+    return ground.process(worker, settler, beside=beside, closing=[commands.close])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import protovalidate
 from kefu.common.v1 import clock_service_pb2_grpc
@@ -19,6 +20,7 @@ from services.kit.access import Access
 from services.kit.auth import TokenVerifier
 from services.kit.db import Database
 from services.kit.health import Check
+from services.kit.ids import IdSource
 from services.kit.inbox import Consumer, Handler
 from services.kit.interceptors.steps import Tools
 from services.kit.keys import KeySet
@@ -34,6 +36,7 @@ from services.policy.metrics import ProfileMetrics
 from services.policy.versions import Profiles, Status
 
 Close = Callable[[], Awaitable[None]]
+Beside = Callable[[], Coroutine[Any, Any, None]]
 Hearing = tuple[str, Sequence[str], Handler]
 """A durable consumer, its subjects, and who handles what it hears."""
 _SERVICES: Final = Path(__file__).resolve().parents[1]
@@ -92,7 +95,10 @@ class Work(Protocol):
 
 
 class Process:
-    """One process of a service: it answers, works in the background, or both."""
+    """One process of a service: it answers, works in the background, or both.
+
+    What it does `beside` runs in either case; `closing` comes at the end, before the database goes.
+    """
 
     def __init__(
         self,
@@ -102,6 +108,7 @@ class Process:
         profiles: Profiles,
         worker: Work,
         settler: Settler,
+        beside: Mapping[str, Beside] = MappingProxyType({}),
         closing: Iterable[Close] = (),
     ) -> None:
         self.server = server
@@ -109,6 +116,7 @@ class Process:
         self._profiles = profiles
         self._worker = worker
         self._settler = settler
+        self._beside = beside
         self._closing = tuple(closing)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,6 +128,7 @@ class Process:
             await self._stack.enter_async_context(self._settler)
         if work:
             self._tasks.append(asyncio.create_task(self._worker.run(), name="worker"))
+        self._tasks += [asyncio.create_task(run(), name=name) for name, run in self._beside.items()]
         await self.server.start()
 
     async def run_until_signal(self) -> None:
@@ -149,13 +158,14 @@ class Ground:
     profiles: Profiles
     tools: Tools
     server: Server
+    of_profiles: ProfileMetrics
 
     @classmethod
-    async def of(cls, service: str, config: Settings) -> Ground:
+    async def of(cls, service: str, config: Settings, *, new_id: IdSource | None = None) -> Ground:
         """Build and connect. Raises Unavailable, ProfileRefusedError, KeySetError or AccessError."""
-        metrics = metrics_of(service)
+        metrics = _metrics_of(service)
         of_profiles = ProfileMetrics(metrics)
-        database = Database(config.database, service, size=config.connections)
+        database = Database(config.database, service, size=config.connections, new_id=new_id)
 
         def changed(status: Status) -> None:
             of_profiles.changed(status)
@@ -164,14 +174,14 @@ class Ground:
         profiles = Profiles(config.profiles, on_change=changed)
         await database.open()
         of_profiles.stand(profiles.status, database.clock.now())
-        tools = tools_of(service, config)
+        tools = _tools_of(service, config)
         server = Server(
-            config.server, service=service, tools=tools, metrics=metrics, checks=checks_of(service, database)
+            config.server, service=service, tools=tools, metrics=metrics, checks=_checks_of(service, database)
         )
-        return cls(config.nats, metrics, database, profiles, tools, server)
+        return cls(config.nats, metrics, database, profiles, tools, server, of_profiles)
 
-    def consumers(self, listens: Iterable[Hearing], settler: Settler) -> list[Consumer]:
-        """Who reads what neighbours tell."""
+    def consumers(self, listens: Iterable[Hearing], settler: Settler, *, alone: str = "") -> list[Consumer]:
+        """Who reads what neighbours tell; the one named `alone` handles one event at a time."""
         return [
             Consumer(
                 self.database,
@@ -181,12 +191,20 @@ class Ground:
                 handler=handler,
                 afterwards=settler.relay if self.database.virtual else None,
                 tracer=self.tools.tracer,
+                alone=name == alone,
             )
             for name, subjects, handler in listens
         ]
 
-    def process(self, worker: Work, settler: Settler, *, closing: Iterable[Close] = ()) -> Process:
-        """The process; a stack in virtual time also tells it the time. `closing` ends with it."""
+    def process(
+        self,
+        worker: Work,
+        settler: Settler,
+        *,
+        beside: Mapping[str, Beside] = MappingProxyType({}),
+        closing: Iterable[Close] = (),
+    ) -> Process:
+        """The process; a stack in virtual time also tells it the time."""
         time = VirtualTime(self.database, worker.dispatcher, settle=settler.settle)
         self.server.add(clock_service_pb2_grpc.add_ClockServiceServicer_to_server, ClockServicer(time))
         return Process(
@@ -195,17 +213,18 @@ class Ground:
             profiles=self.profiles,
             worker=worker,
             settler=settler,
+            beside=beside,
             closing=closing,
         )
 
 
-def metrics_of(service: str) -> Metrics:
+def _metrics_of(service: str) -> Metrics:
     """The catalogue's metrics that a service exposes."""
     owners = ("rpc", "process", figures.OWNER, profile_metrics.OWNER, service)
     return Metrics.from_catalogue(CollectorRegistry(), owners=owners)
 
 
-def tools_of(service: str, config: Settings) -> Tools:
+def _tools_of(service: str, config: Settings) -> Tools:
     """What judges every call. Raises KeySetError or AccessError."""
     return Tools(
         verifier=TokenVerifier(KeySet(config.public_keys), Access.read(config.access)),
@@ -215,7 +234,7 @@ def tools_of(service: str, config: Settings) -> Tools:
     )
 
 
-def checks_of(service: str, database: Database) -> Mapping[str, Check]:
+def _checks_of(service: str, database: Database) -> Mapping[str, Check]:
     """What readiness depends on: the database, and its schema being at least as new as this code."""
     folder = _SERVICES / service / "migrations"
 

@@ -18,8 +18,9 @@ from kefu.intake.v1 import conversation_service_pb2 as api
 from kefu.intake.v1.conversation_service_pb2_grpc import ConversationServiceStub
 from kefu.intake.v1.site_service_pb2_grpc import SiteServiceStub
 
-from services.intake.app import App, build
+from services.intake.app import build
 from services.intake.config import IntakeConfig
+from services.intake.queries.feed import Feed
 from services.kit.access import Kind
 from services.kit.client import ClientChannel, Target
 from services.kit.crypto import Keys
@@ -28,6 +29,7 @@ from services.kit.server import ServerConfig
 from services.kit.testing.grpc import TestKeys
 from services.kit.testing.nats import empty
 from services.kit.testing.postgres import Databases
+from services.policy.process import Process
 
 if TYPE_CHECKING:  # these exist only in the stubs
     from kefu.intake.v1.conversation_service_pb2_grpc import ConversationServiceAsyncStub
@@ -42,8 +44,9 @@ SITE = "online-desk"
 class Desk:
     """One site of a running stack. With several app instances, calls go to the first unless `app` says otherwise."""
 
-    def __init__(self, apps: Sequence[App], keys: TestKeys, nats_url: str, site: str = SITE) -> None:
+    def __init__(self, apps: Sequence[Process], feed: Feed, keys: TestKeys, nats_url: str, site: str = SITE) -> None:
         self.apps = apps
+        self.feed = feed  # of the first
         self.keys = keys
         self.nats_url = nats_url
         self.site = site
@@ -52,7 +55,7 @@ class Desk:
         self._channels: list[ClientChannel] = []
 
     @property
-    def app(self) -> App:
+    def app(self) -> Process:
         """The first instance."""
         return self.apps[0]
 
@@ -63,7 +66,7 @@ class Desk:
 
     def at(self, site: str) -> Desk:
         """The same stack, seen from another site."""
-        other = Desk(self.apps, self.keys, self.nats_url, site)
+        other = Desk(self.apps, self.feed, self.keys, self.nats_url, site)
         other._versions, other._channels = self._versions, self._channels
         return other
 
@@ -267,10 +270,11 @@ async def running(url: str, nats_url: str, folder: Path, *, instances: int = 1, 
         server=ServerConfig(grace_seconds=2.0),
         **given,
     )
-    apps = [await build(config) for _ in range(instances)]
+    feed = Feed(nats_url)
+    apps = [await build(config, None if number else feed) for number in range(instances)]
     for number, app in enumerate(apps):
         await app.start(work=number == 0)
-    desk = Desk(apps, keys, nats_url)
+    desk = Desk(apps, feed, keys, nats_url)
     try:
         yield desk
     finally:

@@ -84,7 +84,7 @@ async def test_it_falls_due_for_the_owner_and_is_done(desk: Desk) -> None:
 @pytest.mark.clause("ONLINE-3.1.3-2")
 async def test_one_that_nobody_did_is_missed_at_its_end_and_the_site_is_told(desk: Desk) -> None:
     ann, conversation = await served(desk)
-    start = str(await desk.app._feed.ready())
+    start = str(await desk.feed.ready())
     planned = await plan(ann, conversation, 600, missed_in_s=900)
     await desk.advance(1000)
     (missed,) = await listed(ann, conversation)

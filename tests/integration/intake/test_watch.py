@@ -136,7 +136,7 @@ async def test_nobody_watches_what_is_not_theirs(desk: Desk) -> None:
 
 
 async def test_a_site_tells_what_happens_in_order_and_without_words(desk: Desk) -> None:
-    before = str(await desk.app._feed.ready())
+    before = str(await desk.feed.ready())
     ann, customer = await desk.staff("ann"), desk.customer("c-1", name="欧阳娜娜")
     opened = await customer.open("秘密的话", subject="秘密的事")
     await desk.settle()
@@ -157,7 +157,7 @@ async def test_a_site_tells_what_happens_in_order_and_without_words(desk: Desk) 
 
 
 async def test_a_site_stream_resumes_after_its_cursor(desk: Desk) -> None:
-    stream = watch_site(desk, str(await desk.app._feed.ready()))
+    stream = watch_site(desk, str(await desk.feed.ready()))
     await desk.customer("c-1").open()
     await desk.settle()
     first = await stream.until(lambda response: response.kind == "message_added")
@@ -172,20 +172,20 @@ async def test_a_site_stream_resumes_after_its_cursor(desk: Desk) -> None:
 
 
 async def test_a_watcher_of_one_kind_hears_of_nothing_else_and_still_moves_on(desk: Desk) -> None:
-    before = str(await desk.app._feed.ready())
+    before = str(await desk.feed.ready())
     for n in range(3):
         await desk.customer(f"c-{n}").open()
     await desk.settle()
     stream = watch_site(desk, before, kinds=["message_added"])
     assert [(await stream.next()).kind for _ in range(3)] == ["message_added"] * 3
     stream.close()
-    items = desk.app._feed.watch(desk.site, None, frozenset({"surge_changed"}), heartbeat=0.05)
-    assert (await anext(items)).sequence == desk.app._feed.position
+    items = desk.feed.watch(desk.site, None, frozenset({"surge_changed"}), heartbeat=0.05)
+    assert (await anext(items)).sequence == desk.feed.position
     await desk.customer("c-4").open()
     await desk.settle()
-    await until(lambda: desk.app._feed.position > int(stream.cursor))
+    await until(lambda: desk.feed.position > int(stream.cursor))
     silence = await anext(items)
-    assert (silence.event, silence.sequence) == (None, desk.app._feed.position)
+    assert (silence.event, silence.sequence) == (None, desk.feed.position)
     await items.aclose()
     with pytest.raises(InvalidArgument) as refused:
         await watch_site(desk, kinds=["message_added", "mesage_added"]).next()
@@ -195,7 +195,7 @@ async def test_a_watcher_of_one_kind_hears_of_nothing_else_and_still_moves_on(de
 async def test_many_watchers_share_one_reader(desk: Desk) -> None:
     streams = [watch_site(desk, "", f"p-{n}") for n in range(20)]
     waiting = [asyncio.create_task(stream.next()) for stream in streams]
-    await until(lambda: len(desk.app._feed._sites.get(desk.site, ())) == 20)
+    await until(lambda: len(desk.feed._sites.get(desk.site, ())) == 20)
     opened = await desk.customer("c-1").open()
     await desk.settle()
     assert {(await task).conversation for task in waiting} == {opened.name}
@@ -204,12 +204,12 @@ async def test_many_watchers_share_one_reader(desk: Desk) -> None:
     assert len(readers) == 1
     for stream in streams:
         stream.close()
-    await until(lambda: not desk.app._feed._sites)  # nobody is left behind
+    await until(lambda: not desk.feed._sites)  # nobody is left behind
 
 
 async def test_what_is_no_longer_remembered_comes_from_the_stream(desk: Desk) -> None:
     """A replica that has just started serves a cursor of another one."""
-    start = await desk.app._feed.ready()
+    start = await desk.feed.ready()
     names = [(await desk.customer(f"c-{n}").open()).name for n in range(3)]
     await desk.settle()
     fresh = Feed(desk.nats_url, name="fresh")
@@ -248,7 +248,7 @@ async def test_a_cursor_older_than_the_streams_memory_is_told_so(desk: Desk) -> 
 
 
 async def test_silence_is_broken_by_heartbeats(desk: Desk) -> None:
-    items = desk.app._feed.watch("quiet-site", None, heartbeat=0.01)
+    items = desk.feed.watch("quiet-site", None, heartbeat=0.01)
     assert [(await anext(items)).event for _ in range(3)] == [None, None, None]
     await items.aclose()
 
